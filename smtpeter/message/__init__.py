@@ -1,0 +1,1 @@
+"""What travels: addresses, envelopes, features, content, replies. Pure: no Twisted, no database."""
