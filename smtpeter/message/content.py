@@ -139,9 +139,7 @@ class Content:
         """The same octets behind further header fields, each ending with CRLF."""
         if not self.blocks:
             return Content((lines + b"\r\n",), len(lines) + 2)
-        return Content(
-            (lines + self.blocks[0], *self.blocks[1:]), self.header_octets + len(lines)
-        )
+        return Content((lines + self.blocks[0], *self.blocks[1:]), self.header_octets + len(lines))
 
 
 def _fields(header: bytes) -> Iterator[Field]:

@@ -43,7 +43,7 @@ class Reply:
         return "".join(written).encode("ascii", "replace")
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer more than an error
+class Refused(Exception):
     """
     The request cannot be met; `reply` tells the client why.
 
