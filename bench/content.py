@@ -1,0 +1,48 @@
+"""The messages that are sent, and how one is told from another."""
+
+SENDER = b"bench@example.org"
+ID_HEADER = b"X-Bench-Id: "
+ID_DIGITS = 12
+MIN_CONTENT_OCTETS = 1024
+
+_HEADERS = (
+    b"From: Bench <" + SENDER + b">\r\n"
+    b"To: Reader <%(recipient)b>\r\n"
+    b"Subject: An order, and what became of it\r\n"
+    b"Date: Thu, 01 Jan 2026 12:00:00 +0000\r\n"
+    b"Message-ID: <%(id)b@bench.example.org>\r\n" + ID_HEADER + b"%(id)b\r\n"
+    b"MIME-Version: 1.0\r\n"
+    b"Content-Type: text/plain; charset=us-ascii\r\n"
+    b"Content-Transfer-Encoding: 7bit\r\n"
+    b"\r\n"
+)
+_LINE = b"It is on its way, and will be with you before the end of the coming week.\r\n"
+
+
+def recipient_of(message_id: int) -> bytes:
+    """A message's only recipient: one of 1000 in 20 domains."""
+    return b"reader%d@receiver%d.example.net" % (message_id % 1000, message_id % 20)
+
+
+class Contents:
+    """
+    Makes messages that differ in their ids.
+
+    Args:
+        octets: length of a message without the dot that ends it, to within a few octets;
+            at least MIN_CONTENT_OCTETS.
+    """
+
+    def __init__(self, octets: int) -> None:
+        body_octets = octets - len(self._headers(0))
+        full_lines, rest = divmod(body_octets, len(_LINE))
+        self._body = _LINE * full_lines + b"-" * max(rest - 2, 0) + b"\r\n.\r\n"
+
+    def content(self, message_id: int) -> bytes:
+        """A message as DATA sends it, its closing dot included."""
+        return self._headers(message_id) + self._body
+
+    @staticmethod
+    def _headers(message_id: int) -> bytes:
+        identity = b"%0*d" % (ID_DIGITS, message_id)
+        return _HEADERS % {b"id": identity, b"recipient": recipient_of(message_id)}

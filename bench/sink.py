@@ -1,0 +1,219 @@
+"""
+The receiver: takes any message, remembers its id and when it arrived, and forgets the rest.
+
+It must never be what limits a server. One process, one epoll loop, no work per line of content;
+one search for the id and one for the final dot per message.
+"""
+
+import ctypes
+import os
+import select
+import socket
+import time
+from array import array
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from bench.content import ID_DIGITS, ID_HEADER
+
+NO_ID = 0xFFFFFFFFFFFFFFFF  # a message without our header
+
+_RECEIVE_OCTETS = 65536
+_MAX_HEADER_OCTETS = 65536  # where the search for the id ends
+_END_OF_CONTENT = b"\r\n.\r\n"
+_GREETING = b"220 sink.example.net ESMTP\r\n"
+_EHLO = b"250-sink.example.net\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 104857600\r\n"
+_OK = b"250 Ok\r\n"
+_ACCEPTED = b"250 Ok, taken\r\n"
+_START_CONTENT = b"354 Go on\r\n"
+_BYE = b"221 Bye\r\n"
+_UNKNOWN = b"500 What?\r\n"
+_REPLIES = {
+    b"EHLO": _EHLO,
+    b"HELO": _OK,
+    b"MAIL": _OK,
+    b"RCPT": _OK,
+    b"RSET": _OK,
+    b"NOOP": _OK,
+    b"DATA": _START_CONTENT,
+    b"QUIT": _BYE,
+}
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """
+    What has arrived since the last report.
+
+    ids: array("Q") as bytes, one entry per message; NO_ID where the header was missing.
+    arrived_at: array("d") as bytes: time.monotonic() at the final dot, in seconds.
+    cpu_seconds: CPU time of the sink's process since it began.
+    """
+
+    ids: bytes
+    arrived_at: bytes
+    cpu_seconds: float
+
+
+class _Session:
+    """One connection from a server."""
+
+    __slots__ = ("connection", "in_content", "message_id", "pending")
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.in_content = False
+        self.message_id: int | None = None
+        self.pending = b""
+
+
+class Sink:
+    """
+    The epoll loop.
+
+    Args:
+        listener: a listening socket.
+        control: "report" asks for Arrivals, anything else ends the loop, as does its closing.
+        arrived: shared memory in which the number of messages since the start is kept up to date.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        control: "Connection[Any, Any]",
+        arrived: ctypes.c_uint64,
+    ) -> None:
+        self._listener = listener
+        self._control = control
+        self._arrived = arrived
+        self._arrived_total = 0
+        self._epoll = select.epoll()
+        self._sessions: dict[int, _Session] = {}
+        self._ids = array("Q")
+        self._arrived_at = array("d")
+
+    def run(self) -> None:
+        self._listener.setblocking(False)
+        listener_fd, control_fd = self._listener.fileno(), self._control.fileno()
+        self._epoll.register(listener_fd, select.EPOLLIN)
+        self._epoll.register(control_fd, select.EPOLLIN)
+        poll, sessions, read = self._epoll.poll, self._sessions, self._read
+        while True:
+            for fd, _event in poll():
+                session = sessions.get(fd)
+                if session is not None:
+                    read(fd, session)
+                elif fd == listener_fd:
+                    self._accept()
+                elif not self._obey():
+                    return
+
+    def _accept(self) -> None:
+        try:
+            connection, _address = self._listener.accept()
+        except OSError:  # the peer has already gone
+            return
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sessions[connection.fileno()] = _Session(connection)
+        self._epoll.register(connection.fileno(), select.EPOLLIN)
+        connection.send(_GREETING)
+
+    def _obey(self) -> bool:
+        """Whether the loop goes on after what the control connection said."""
+        try:
+            command = self._control.recv()
+        except EOFError:
+            return False
+        if command != "report":
+            return False
+        self._control.send(
+            Arrivals(self._ids.tobytes(), self._arrived_at.tobytes(), time.process_time())
+        )
+        del self._ids[:], self._arrived_at[:]
+        return True
+
+    def _read(self, fd: int, session: _Session) -> None:
+        try:
+            data = session.connection.recv(_RECEIVE_OCTETS)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._close(fd, session)
+            return
+        replies = self._digest(session, session.pending + data if session.pending else data)
+        if replies:
+            try:
+                session.connection.send(b"".join(replies))
+            except OSError:
+                self._close(fd, session)
+                return
+            if replies[-1] is _BYE:
+                self._close(fd, session)
+
+    def _digest(self, session: _Session, data: bytes) -> list[bytes]:
+        """Take in what a server sent; the octets that cannot be used yet become its `pending`."""
+        replies: list[bytes] = []
+        while data:
+            if session.in_content:
+                if session.message_id is None:
+                    session.message_id = _find_id(data)
+                end = data.find(_END_OF_CONTENT)
+                if end < 0:
+                    # keep what may hold the beginning of the id or of the end
+                    data = data if session.message_id is None else data[-4:]
+                    break
+                self._record(session)
+                replies.append(_ACCEPTED)
+                data = data[end + 5 :]
+            else:
+                end = data.find(b"\r\n")
+                if end < 0:
+                    break
+                reply = _REPLIES.get(data[:4].upper(), _UNKNOWN)
+                replies.append(reply)
+                session.in_content = reply is _START_CONTENT
+                data = data[end + 2 :]
+        session.pending = data
+        return replies
+
+    def _record(self, session: _Session) -> None:
+        self._ids.append(NO_ID if session.message_id is None else session.message_id)
+        self._arrived_at.append(time.monotonic())
+        self._arrived_total += 1
+        self._arrived.value = self._arrived_total
+        session.in_content = False
+        session.message_id = None
+
+    def _close(self, fd: int, session: _Session) -> None:
+        del self._sessions[fd]
+        session.connection.close()  # which also takes it out of the epoll set
+
+
+def _find_id(data: bytes) -> int | None:
+    """The id in the header, NO_ID if there is none, None if more octets are needed to tell."""
+    start = data.find(ID_HEADER)
+    if start >= 0:
+        start += len(ID_HEADER)
+        digits = data[start : start + ID_DIGITS]
+        return int(digits) if len(digits) == ID_DIGITS else None
+    return NO_ID if len(data) > _MAX_HEADER_OCTETS else None
+
+
+def serve(control: "Connection[Any, Any]", port: int, core: int, arrived: ctypes.c_uint64) -> None:
+    """
+    The sink's process: say on which port it listens, then receive until told to end.
+
+    Args:
+        control: see Sink; the first thing sent over it is the port.
+        port: on 127.0.0.1; 0 for any.
+        core: where to run.
+        arrived: see Sink.
+    """
+    os.sched_setaffinity(0, {core})
+    with socket.create_server(("127.0.0.1", port), backlog=1024) as listener:
+        control.send(listener.getsockname()[1])
+        Sink(listener, control, arrived).run()
