@@ -1,0 +1,71 @@
+"""What must hold between several settings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from smtpeter.config.sections import Config
+
+Broken = tuple[tuple[str, ...], str]
+
+
+def broken_rules(config: Config) -> Iterator[Broken]:
+    """The keys that do not go together, the one to change first, and what is wrong."""
+    yield from _certificate(config)
+    yield from _listeners(config)
+    yield from _room(config)
+    yield from _smarthost(config)
+
+
+def _certificate(config: Config) -> Iterator[Broken]:
+    if config.tls.certificate and not config.tls.private_key:
+        yield ("tls.private_key", "tls.certificate"), "needed when tls.certificate is set"
+    if config.tls.private_key and not config.tls.certificate:
+        yield ("tls.certificate", "tls.private_key"), "needed when tls.private_key is set"
+
+
+def _listeners(config: Config) -> Iterator[Broken]:
+    listeners = {
+        "smtp.starttls": config.smtp.starttls,
+        "smtp.implicit_tls": config.smtp.implicit_tls,
+        "http.https": config.http.https,
+        "http.http": config.http.http,
+    }
+    uses = Counter(endpoint for endpoints in listeners.values() for endpoint in endpoints)
+    for endpoint, times in uses.items():
+        if times > 1:
+            keys = tuple(key for key, endpoints in listeners.items() if endpoint in endpoints)
+            others = " and ".join(keys[1:])
+            yield keys, f"{endpoint} is also listed in {others}; allowed: each in one list only"
+    smtp = {*config.smtp.starttls, *config.smtp.implicit_tls}
+    for endpoint in config.smtp.accept_local:
+        if endpoint not in smtp:
+            keys = ("smtp.accept_local", "smtp.starttls", "smtp.implicit_tls")
+            yield keys, f"found {endpoint}; allowed: an entry of smtp.starttls or smtp.implicit_tls"
+
+
+def _room(config: Config) -> Iterator[Broken]:
+    """One message of the largest size must always find room, or it would wait for ever."""
+    room = {
+        "smtp.max_content_in_flight": config.smtp.max_content_in_flight_octets,
+        "delivery.max_content_in_flight": config.delivery.max_content_in_flight_octets,
+    }
+    for key, octets in room.items():
+        if octets < config.smtp.max_message_octets:
+            yield (key, "smtp.max_message_size"), "allowed: no less than smtp.max_message_size"
+
+
+def _smarthost(config: Config) -> Iterator[Broken]:
+    delivery = config.delivery
+    if delivery.mode == "smarthost" and delivery.smarthost is None:
+        keys = ("delivery.smarthost", "delivery.mode")
+        yield keys, 'needed for delivery.mode "smarthost": a host and a port'
+    username, file = "delivery.smarthost_username", "delivery.smarthost_password_file"
+    if delivery.smarthost_username and delivery.smarthost_password_file is None:
+        yield (file, username), f"needed when {username} is set"
+    if delivery.smarthost_password_file and not delivery.smarthost_username:
+        yield (username, file), f"needed when {file} is set"
+    if delivery.smarthost_username and delivery.tls == "none":
+        allowed = f'allowed with {username}: "opportunistic" or "required" or "verified"'
+        yield ("delivery.tls", username), f'found "none"; {allowed}'
