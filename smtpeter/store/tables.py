@@ -118,7 +118,8 @@ messages = Table(
     Column("state", SmallInteger, nullable=False),  # smtpeter.store.messages.State
     Column("attempts", Integer, nullable=False),
     Column("due", Double, nullable=False),
-    Column("last_reply", Text, nullable=False),
+    Column("attempted", Double),  # when the last attempt ended
+    Column("last_reply", Text, nullable=False),  # what it was told
     Column("finished", Double),
 )
 Index(
@@ -154,16 +155,6 @@ idempotency = Table(
     Column("fingerprint", String(64), nullable=False),  # SHA-256 of the submission
     Column("answer", Text, nullable=False),  # JSON array of message ids
     Column("created", Double, nullable=False),
-)
-
-# The queue's view of each receiver, for the operator; written when it changes.
-receivers = Table(
-    "receivers",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("last_reply", Text, nullable=False),
-    Column("throttle", Text, nullable=False),
-    Column("updated", Double, nullable=False),
 )
 
 # What an operator's command asks of the running service; it empties this table.

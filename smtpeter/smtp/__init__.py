@@ -1,0 +1,1 @@
+"""ESMTP in both directions (RFC 5321)."""

@@ -1,0 +1,295 @@
+"""Submissions, their contents, and the messages that wait to be delivered."""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import field, frozen
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+
+from smtpeter.message.address import Mailbox
+from smtpeter.message.content import Content
+from smtpeter.message.envelope import Envelope, Recipient, Trace
+from smtpeter.message.features import Features
+from smtpeter.store.tables import content_blocks, messages, submissions
+from smtpeter.store.writer import Change
+
+
+class State(enum.IntEnum):
+    """Where a message is in its life; the numbers are stored."""
+
+    WAITING = 0
+    DELIVERED = 1
+    FAILED = 2
+    CANCELLED = 3
+
+
+@frozen
+class Parcel:
+    """
+    One submission as it is stored: all that its messages have in common.
+
+    Attributes:
+        origin: "smtp", "rest", or "report" for what we say ourselves.
+        sender: the reverse-path, None for the null path.
+        received: seconds since the epoch.
+        deliver_by: seconds since the epoch; no attempt begins after it.
+    """
+
+    key: int
+    account_id: int | None
+    origin: str
+    login: str
+    sender: Mailbox | None
+    ret: str | None
+    envid: str | None
+    eightbit: bool
+    smtputf8: bool
+    features: Features
+    trace: Trace
+    template_id: int
+    received: float
+    deliver_by: float
+    octets: int
+
+    @property
+    def reverse_path(self) -> str:
+        """The reverse-path as text, "" for the null path."""
+        return str(self.sender) if self.sender else ""
+
+    @property
+    def tags(self) -> str:
+        """The tags as log files write them."""
+        return ";".join(self.features.tags)
+
+
+@frozen
+class Message:
+    """
+    One message to one recipient, waiting to be delivered.
+
+    Attributes:
+        attempts: how many were made; the next has this number.
+        due: seconds since the epoch of the next attempt.
+    """
+
+    id: str
+    parcel: Parcel = field(repr=False)
+    recipient: Recipient
+    receiver: str
+    attempts: int
+    due: float
+
+    def envelope(self) -> Envelope:
+        """The envelope for this recipient alone."""
+        return Envelope(
+            sender=self.parcel.sender,
+            recipients=(self.recipient,),
+            ret=self.parcel.ret,
+            envid=self.parcel.envid,
+            eightbit=self.parcel.eightbit,
+            smtputf8=self.parcel.smtputf8,
+        )
+
+
+ADD_SUBMISSION = insert(submissions)
+ADD_BLOCK = insert(content_blocks)
+ADD_MESSAGE = insert(messages)
+
+# Only a message that still waits can end or be put off: an operator may have cancelled it.
+SET_OUTCOME = (
+    update(messages)
+    .where(messages.c.id == bindparam("message"), messages.c.state == State.WAITING)
+    .values(
+        state=bindparam("new_state"),
+        attempts=bindparam("new_attempts"),
+        due=bindparam("new_due"),
+        attempted=bindparam("new_attempted"),
+        last_reply=bindparam("new_reply"),
+        finished=bindparam("new_finished"),
+    )
+)
+
+
+def additions(parcel: Parcel, content: Content, added: Iterable[Message]) -> list[Change]:
+    """The changes that store a submission: its content once, and its messages."""
+    first, *others = content.blocks
+    changes = [
+        Change(
+            ADD_SUBMISSION,
+            [
+                {
+                    "key": parcel.key,
+                    "account_id": parcel.account_id,
+                    "origin": parcel.origin,
+                    "login": parcel.login,
+                    "sender": parcel.reverse_path,
+                    "ret": parcel.ret,
+                    "envid": parcel.envid,
+                    "eightbit": parcel.eightbit,
+                    "smtputf8": parcel.smtputf8,
+                    "features": json.dumps(parcel.features.as_dict()),
+                    "tags": parcel.tags,
+                    "template_id": parcel.template_id,
+                    "helo": parcel.trace.helo,
+                    "client_address": parcel.trace.address,
+                    "protocol": parcel.trace.protocol,
+                    "received": parcel.received,
+                    "deliver_by": parcel.deliver_by,
+                    "octets": parcel.octets,
+                    "header_octets": content.header_octets,
+                    "content": first,
+                }
+            ],
+        ),
+        Change(ADD_MESSAGE, [_message_row(each) for each in added]),
+    ]
+    if others:
+        rows = [
+            {"submission": parcel.key, "number": number, "octets": block}
+            for number, block in enumerate(others, start=1)
+        ]
+        changes.append(Change(ADD_BLOCK, rows))
+    return changes
+
+
+def _message_row(each: Message) -> dict[str, Any]:
+    notify = each.recipient.notify
+    return {
+        "id": each.id,
+        "submission": each.parcel.key,
+        "recipient": str(each.recipient.mailbox),
+        "written": each.recipient.written,
+        "notify": ",".join(sorted(notify)) if notify is not None else None,
+        "orcpt": each.recipient.orcpt,
+        "receiver": each.receiver,
+        "state": State.WAITING,
+        "attempts": each.attempts,
+        "due": each.due,
+        "attempted": None,
+        "last_reply": "",
+        "finished": None,
+    }
+
+
+def outcome(message: Message, state: State, *, due: float, reply: str, now: float) -> Change:
+    """The change that records what an attempt led to."""
+    row = {
+        "message": message.id,
+        "new_state": state,
+        "new_attempts": message.attempts + 1,
+        "new_due": due,
+        "new_attempted": now,
+        "new_reply": reply,
+        "new_finished": None if state is State.WAITING else now,
+    }
+    return Change(SET_OUTCOME, [row])
+
+
+_PARCEL_COLUMNS = tuple(
+    column for column in submissions.c if column.name not in ("content", "header_octets")
+)
+
+
+def due_messages(connection: Connection, receiver: str, now: float, limit: int) -> list[Message]:
+    """The messages of one receiver whose time has come, oldest first."""
+    query = (
+        select(messages, *_PARCEL_COLUMNS)
+        .join(submissions, submissions.c.key == messages.c.submission)
+        .where(
+            messages.c.receiver == receiver,
+            messages.c.state == State.WAITING,
+            messages.c.due <= now,
+        )
+        .order_by(messages.c.due)
+        .limit(limit)
+    )
+    parcels: dict[int, Parcel] = {}
+    found = []
+    for row in connection.execute(query):
+        if row.key not in parcels:
+            parcels[row.key] = _parcel(row)
+        found.append(_message(row, parcels[row.key]))
+    return found
+
+
+def next_due(connection: Connection, receiver: str, now: float) -> float | None:
+    """When the next message of a receiver becomes due; None when no other waits."""
+    query = select(func.min(messages.c.due)).where(
+        messages.c.receiver == receiver,
+        messages.c.state == State.WAITING,
+        messages.c.due > now,
+    )
+    due: float | None = connection.execute(query).scalar_one()
+    return due
+
+
+def waiting_receivers(connection: Connection) -> list[tuple[str, float]]:
+    """Each receiver for which messages wait, with the time its first is due."""
+    query = (
+        select(messages.c.receiver, func.min(messages.c.due))
+        .where(messages.c.state == State.WAITING)
+        .group_by(messages.c.receiver)
+    )
+    return [(receiver, due) for receiver, due in connection.execute(query)]
+
+
+def greatest_key(connection: Connection) -> int:
+    """The greatest key of a submission, 0 when there is none."""
+    return connection.execute(select(func.max(submissions.c.key))).scalar_one() or 0
+
+
+def load_content(connection: Connection, key: int) -> Content | None:
+    """The content of a submission, None when it is kept no longer."""
+    head = connection.execute(
+        select(submissions.c.content, submissions.c.header_octets, submissions.c.octets).where(
+            submissions.c.key == key
+        )
+    ).one_or_none()
+    if head is None or head.content is None:
+        return None
+    blocks = [head.content]
+    if len(head.content) < head.octets:
+        query = (
+            select(content_blocks.c.octets)
+            .where(content_blocks.c.submission == key)
+            .order_by(content_blocks.c.number)
+        )
+        blocks.extend(connection.execute(query).scalars())
+    return Content(tuple(blocks), head.header_octets)
+
+
+def _parcel(row: Row[Any]) -> Parcel:
+    tags = row.tags.split(";") if row.tags else ()
+    return Parcel(
+        key=row.key,
+        account_id=row.account_id,
+        origin=row.origin,
+        login=row.login,
+        sender=Mailbox.parse(row.sender) if row.sender else None,
+        ret=row.ret,
+        envid=row.envid,
+        eightbit=row.eightbit,
+        smtputf8=row.smtputf8,
+        features=Features.from_dict(json.loads(row.features), tags),
+        trace=Trace(row.helo, row.client_address, row.protocol),
+        template_id=row.template_id,
+        received=row.received,
+        deliver_by=row.deliver_by,
+        octets=row.octets,
+    )
+
+
+def _message(row: Row[Any], parcel: Parcel) -> Message:
+    notify = None if row.notify is None else frozenset(row.notify.split(","))
+    return Message(
+        id=row.id,
+        parcel=parcel,
+        recipient=Recipient(Mailbox.parse(row.recipient), row.written, notify, row.orcpt),
+        receiver=row.receiver,
+        attempts=row.attempts,
+        due=row.due,
+    )

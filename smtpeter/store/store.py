@@ -1,0 +1,99 @@
+"""The store as the running service uses it: reads in a few threads, writes in one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IReactorThreads
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+from smtpeter.store.database import Database, StorageFull, StoreUnavailable
+from smtpeter.store.writer import Change, GroupCommitWriter
+
+READERS = 4
+READS_WAITING_LIMIT = 10_000
+
+_T = TypeVar("_T")
+
+
+class Store(Service):
+    """
+    Reads and writes without holding up the reactor.
+
+    Args:
+        min_free_octets: below this much free disk, nothing that adds mail is taken.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        reactor: IReactorThreads,
+        min_free_octets: int = 0,
+    ) -> None:
+        self.database = database
+        self._reactor = reactor
+        self._min_free_octets = min_free_octets
+        self._writer = GroupCommitWriter(database, reactor)
+        self._readers = ThreadPool(1, READERS, "store readers")
+        self._reading = 0
+
+    def startService(self) -> None:
+        self._writer.start()
+        self._readers.start()
+        Service.startService(self)
+
+    def stopService(self) -> Deferred[None]:
+        """Finish what was asked for, then close the database."""
+        Service.stopService(self)
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), self._close)
+
+    def _close(self) -> None:
+        self._readers.stop()
+        self._writer.stop()
+        self.database.close()
+
+    def read(self, function: Callable[..., _T], *args: Any) -> Deferred[_T]:
+        """Call `function(connection, *args)` in a thread; fails with `StoreError`."""
+        if self._reading >= READS_WAITING_LIMIT:
+            return fail(StoreUnavailable("too many reads are waiting"))
+        self._reading += 1
+        reading = deferToThreadPool(self._reactor, self._readers, self._read, function, args)
+        return reading.addBoth(self._read_ended)
+
+    def _read(self, function: Callable[..., _T], args: tuple[Any, ...]) -> _T:
+        with self.database.connect() as connection:
+            return function(connection, *args)
+
+    def _read_ended(self, result: _T) -> _T:
+        self._reading -= 1
+        return result
+
+    def commit(self, *changes: Change) -> Deferred[None]:
+        """Write the changes together; fires when they are safe on disk."""
+        return self._writer.commit(changes)
+
+    def transact(self, function: Callable[..., _T], *args: Any) -> Deferred[_T]:
+        """Call `function(connection, *args)` inside a transaction; fires after its commit."""
+        return self._writer.transact(function, *args)
+
+    def add(self, changes: Sequence[Change], octets: int) -> Deferred[None]:
+        """
+        Write changes that bring new mail of the given size.
+
+        Fails with `StorageFull` already while there is still room to record what becomes
+        of the mail that waits.
+        """
+        if self._free_octets() < self._min_free_octets + octets:
+            return fail(StorageFull("the free disk space is below database.min_free"))
+        return self._writer.commit(changes)
+
+    def _free_octets(self) -> int:
+        if self.database.directory is None:
+            return 1 << 62
+        found = os.statvfs(self.database.directory)
+        return found.f_bavail * found.f_frsize

@@ -1,0 +1,154 @@
+"""
+The one writer: whatever waits to be written goes into one commit.
+
+A flush to disk costs the same for one message as for a hundred. While one commit runs,
+further changes gather; the next commit takes them all. So a single client gets its
+answer after one flush, and many clients share theirs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from attrs import field, frozen
+from sqlalchemy import Connection, Executable
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from smtpeter.store.database import Database
+
+GROUP_LIMIT = 500
+WAITING_LIMIT = 20_000
+
+_T = TypeVar("_T")
+
+
+@frozen
+class Change:
+    """
+    Rows for one statement.
+
+    Attributes:
+        statement: a module's constant, so that changes of one kind are known by identity.
+        rows: the values of its parameters, one mapping for each row.
+    """
+
+    statement: Executable
+    rows: Sequence[Mapping[str, Any]]
+
+
+@frozen
+class _Waiting:
+    """Changes, or a function to call in the transaction, and who wants to know the end."""
+
+    changes: Sequence[Change]
+    function: Callable[[Connection], Any] | None
+    done: Deferred[Any] = field(factory=Deferred)
+
+
+class WriterBusy(Exception):
+    """More changes wait for the writer than it may hold."""
+
+
+class GroupCommitWriter:
+    """
+    Commits changes in its own thread, in the order they came.
+
+    Changes that meet in one commit must not depend on each other: each was asked for
+    before the answer to the others was known. That lets rows of the same statement
+    travel together. When a group fails, each of its members is tried alone, so that a
+    fault stays with the one that has it.
+    """
+
+    _log = Logger()
+
+    def __init__(self, database: Database, reactor: IReactorFromThreads) -> None:
+        self._database = database
+        self._reactor = reactor
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="store writer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Commit what waits and end the thread; call it from a thread of your own."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def commit(self, changes: Sequence[Change]) -> Deferred[None]:
+        """
+        Write the changes together; fires when the commit that holds them has returned.
+
+        Fails with `StoreError`, or with SQLAlchemy's IntegrityError where a row clashes.
+        """
+        return self._submit(_Waiting(changes, None))
+
+    def transact(self, function: Callable[..., _T], *args: Any) -> Deferred[_T]:
+        """Call `function(connection, *args)` in the thread of the writer, then commit."""
+        return self._submit(_Waiting((), lambda connection: function(connection, *args)))
+
+    def _submit(self, waiting: _Waiting) -> Deferred[Any]:
+        if self._queue.qsize() >= WAITING_LIMIT:
+            waiting.done.errback(Failure(WriterBusy()))
+        else:
+            self._queue.put(waiting)
+        return waiting.done
+
+    def _run(self) -> None:
+        while True:
+            group, last = self._gather()
+            if group:
+                answers = self._write(group)
+                self._reactor.callFromThread(_answer, answers)
+            if last:
+                return
+
+    def _gather(self) -> tuple[list[_Waiting], bool]:
+        """Wait for one, then take what else is there; the flag says that the end was reached."""
+        group: list[_Waiting] = []
+        waiting = self._queue.get()
+        while waiting is not None:
+            group.append(waiting)
+            if len(group) == GROUP_LIMIT:
+                return group, False
+            try:
+                waiting = self._queue.get_nowait()
+            except Empty:
+                return group, False
+        return group, True
+
+    def _write(self, group: list[_Waiting]) -> list[tuple[Deferred[Any], Any]]:
+        try:
+            results = self._write_together(group)
+        except Exception as error:
+            if len(group) == 1:
+                return [(group[0].done, Failure(error))]
+            self._log.info("{count} changes are written one by one", count=len(group))
+            return [answer for each in group for answer in self._write([each])]
+        return [(each.done, result) for each, result in zip(group, results, strict=True)]
+
+    def _write_together(self, group: list[_Waiting]) -> list[Any]:
+        with self._database.begin() as connection:
+            for statement, rows in merged(group).items():
+                connection.execute(statement, rows)
+            return [each.function and each.function(connection) for each in group]
+
+
+def merged(group: Sequence[_Waiting]) -> dict[Executable, list[Mapping[str, Any]]]:
+    """The rows of a group, gathered by statement in the order the statements first came."""
+    rows: dict[Executable, list[Mapping[str, Any]]] = {}
+    for waiting in group:
+        for change in waiting.changes:
+            rows.setdefault(change.statement, []).extend(change.rows)
+    return rows
+
+
+def _answer(answers: list[tuple[Deferred[Any], Any]]) -> None:
+    for done, result in answers:
+        done.callback(result)
