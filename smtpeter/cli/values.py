@@ -1,0 +1,92 @@
+"""What an operator types as the value of an option or argument, and what it means."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from smtpeter.message.address import AddressError, Mailbox
+from smtpeter.message.features import SWITCHES
+
+FEATURE_NAMES = (*SWITCHES, "images")
+MAX_TEXT_CHARACTERS = 200
+MAX_PASSWORD_OCTETS = 1024
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")  # fits the 32 bits that PostgreSQL gives it
+
+
+def parse_email(text: str) -> str:
+    """
+    The address of an account, in lower case.
+
+    Raises:
+        BadParameter: it is no mailbox.
+    """
+    try:
+        Mailbox.parse(text)
+    except AddressError as error:
+        raise click.BadParameter(f"{text!r} is no e-mail address: {error}") from None
+    return text.lower()
+
+
+def parse_line(text: str) -> str:
+    """
+    A name or label.
+
+    Raises:
+        BadParameter: it is too long, or would spoil a line or a terminal.
+    """
+    if len(text) > MAX_TEXT_CHARACTERS:
+        raise click.BadParameter(f"it is longer than {MAX_TEXT_CHARACTERS} characters")
+    if not text.isprintable():
+        raise click.BadParameter(f"{text!r} holds a control character; allowed is one line of text")
+    return text
+
+
+def parse_feature(text: str) -> tuple[str, bool]:
+    """
+    The name of a feature and whether it is on, from such as "trackclicks=on".
+
+    Raises:
+        BadParameter: there is no such feature, or it is neither on nor off.
+    """
+    name, equals, state = text.partition("=")
+    if name not in FEATURE_NAMES:
+        raise click.BadParameter(f"{name!r} is no feature; allowed are {', '.join(FEATURE_NAMES)}")
+    if not equals or state not in {"on", "off"}:
+        raise click.BadParameter(f"{text!r} says neither {name}=on nor {name}=off")
+    return name, state == "on"
+
+
+def parse_number(text: str) -> int:
+    """
+    The number of a row.
+
+    Raises:
+        BadParameter: it is no number, or larger than any in the database.
+    """
+    if not _NUMBER.fullmatch(text):
+        raise click.BadParameter(f"{text!r} is no number such as the list shows")
+    return int(text)
+
+
+def parse_password(octets: bytes) -> str:
+    """
+    A password that was piped in: everything but one line ending at its end.
+
+    Raises:
+        BadParameter: no client could use it.
+    """
+    line = octets.removesuffix(b"\n").removesuffix(b"\r")
+    if not line:
+        raise click.BadParameter("the password on standard input is empty")
+    if len(line) > MAX_PASSWORD_OCTETS:
+        raise click.BadParameter(f"the password is longer than {MAX_PASSWORD_OCTETS} octets")
+    # AUTH PLAIN separates its parts with NUL (RFC 4616 section 2).
+    if set(line) & set(b"\r\n\0"):
+        raise click.BadParameter("the password holds a line ending or NUL; allowed is one line")
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        raise click.BadParameter("the password is not UTF-8 text") from None
