@@ -1,0 +1,252 @@
+"""The one place where mail is taken in: both front doors end here."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+
+from attrs import evolve, frozen
+from sqlalchemy.exc import IntegrityError
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from smtpeter.accounts.interfaces import IIntake, SenderInfo
+from smtpeter.message.content import Content
+from smtpeter.message.envelope import Accepted, Submission
+from smtpeter.message.examination import Examination, examine
+from smtpeter.message.features import Features
+from smtpeter.message.reply import Refused, Reply, storage_full, storage_unavailable
+from smtpeter.store import events, idempotency, messages
+from smtpeter.store.database import StorageFull, StoreError
+from smtpeter.store.keys import KeySource, message_id
+from smtpeter.store.store import Store
+from smtpeter.store.writer import Change, WriterBusy
+
+MAX_HOPS = 100  # RFC 5321 section 6.3
+# Work on more than this leaves the reactor's thread.
+LARGE_HEADER_OCTETS = 16 * 1024
+LARGE_CONTENT_OCTETS = 1024 * 1024
+
+NO_AUTHOR = Refused(Reply(550, "5.6.0", "Message has no valid From header"), 400)
+TOO_MANY_HOPS = Refused(Reply(554, "5.4.6", "Too many hops"), 400)
+OTHER_SUBMISSION = Refused(
+    Reply(554, "5.5.4", "The idempotency key was used before, for another message"), 409
+)
+
+
+@frozen
+class IntakeSettings:
+    """
+    What holds for all mail that is taken in.
+
+    Attributes:
+        header_prefixes: of instruction headers, in lower case, the documented one first.
+    """
+
+    hostname: str
+    lifetime_seconds: float
+    header_prefixes: tuple[str, ...]
+
+
+@implementer(IIntake)
+class Intake:
+    """
+    Takes submissions in: examines them, decides their features, stores them.
+
+    Args:
+        receiver_of: names the receiver for a domain.
+        added: told of the messages once they are stored; they wait to be delivered.
+        in_thread: calls a function in a thread, for what would hold up the reactor.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        store: Store,
+        keys: KeySource,
+        settings: IntakeSettings,
+        receiver_of: Callable[[str], str],
+        added: Callable[[Sequence[messages.Message], Content], None],
+        in_thread: Callable[..., Deferred[Any]],
+        seconds: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._settings = settings
+        self._receiver_of = receiver_of
+        self._added = added
+        self._in_thread = in_thread
+        self._seconds = seconds
+
+    def submit(self, who: SenderInfo, submission: Submission) -> Deferred[Accepted]:
+        return Deferred.fromCoroutine(self._submit(who, submission))
+
+    async def _submit(self, who: SenderInfo, submission: Submission) -> Accepted:
+        examination = await self._examine(submission.content)
+        if examination.author is None:
+            raise NO_AUTHOR
+        if examination.hops > MAX_HOPS:
+            raise TOO_MANY_HOPS
+        for warning in examination.warnings:
+            self._log.warn("{warning}, from {login}", warning=warning, login=who.login)
+        features = who.features.overridden(submission.overrides)
+        features = features.overridden(examination.overrides)
+        try:
+            return await self._store_it(who, submission, examination, features)
+        except StorageFull as error:
+            self._log.error("no room to store a message: {error}", error=error)
+            raise storage_full() from error
+        except (StoreError, WriterBusy) as error:
+            self._log.error("a message could not be stored: {error!r}", error=error)
+            raise storage_unavailable() from error
+
+    async def _examine(self, content: Content) -> Examination:
+        prefixes = self._settings.header_prefixes
+        if content.header_octets > LARGE_HEADER_OCTETS or content.octets > LARGE_CONTENT_OCTETS:
+            return await self._in_thread(examine, content, prefixes)  # type: ignore[no-any-return]
+        return examine(content, prefixes)
+
+    async def _store_it(
+        self,
+        who: SenderInfo,
+        submission: Submission,
+        examination: Examination,
+        features: Features,
+    ) -> Accepted:
+        added, content = self._prepare(who, submission, examination, features)
+        ids = tuple(each.id for each in added)
+        changes = [*messages.additions(added[0].parcel, content, added), _attempts(added)]
+        key = submission.idempotency_key or examination.idempotency_key
+        if key is None:
+            await self._store.add(changes, content.octets)
+        else:
+            claim = await self._claim(who.account_id, key, submission)
+            if earlier := await self._store_once(claim, ids, changes, content.octets):
+                return Accepted(earlier, features)
+        self._added(added, content)
+        return Accepted(ids, features)
+
+    async def _store_once(
+        self, claim: idempotency.Claim, ids: tuple[str, ...], changes: list[Change], octets: int
+    ) -> tuple[str, ...] | None:
+        """Store under an idempotency key; gives the ids of before when it was used already."""
+        now = self._seconds()
+        if earlier := await self._store.read(idempotency.answer, claim, now):
+            return _same_again(claim, earlier)
+        with_claim = [*changes, idempotency.keep(claim, ids, now)]
+        try:
+            await self._store.add(with_claim, octets)
+        except IntegrityError:
+            # Either the same request came twice at the same moment and the other was
+            # faster, or an answer older than a day is in the way.
+            if earlier := await self._store.read(idempotency.answer, claim, now):
+                return _same_again(claim, earlier)
+            await self._store.transact(idempotency.forget_old, now)
+            await self._store.add(with_claim, octets)
+        return None
+
+    async def _claim(self, account_id: int, key: str, submission: Submission) -> idempotency.Claim:
+        content = submission.content
+        if content.octets > LARGE_HEADER_OCTETS:
+            digest = await self._in_thread(_fingerprint, submission)
+        else:
+            digest = _fingerprint(submission)
+        return idempotency.Claim(account_id, key, digest)
+
+    def _prepare(
+        self,
+        who: SenderInfo,
+        submission: Submission,
+        examination: Examination,
+        features: Features,
+    ) -> tuple[list[messages.Message], Content]:
+        """The messages of a submission, one for each recipient, and the content they share."""
+        now = self._seconds()
+        envelope = submission.envelope
+        key = self._keys.next()
+        content = submission.content.prepended(self._missing(submission, examination, key, now))
+        parcel = messages.Parcel(
+            key=key,
+            account_id=who.account_id,
+            origin=who.origin,
+            login=who.login,
+            sender=envelope.sender,
+            ret=envelope.ret,
+            envid=envelope.envid,
+            eightbit=envelope.eightbit or examination.eightbit,
+            smtputf8=envelope.smtputf8,
+            features=features,
+            trace=submission.trace,
+            template_id=submission.template_id,
+            received=now,
+            deliver_by=submission.deliver_by or now + self._settings.lifetime_seconds,
+            octets=content.octets,
+        )
+        added = [
+            messages.Message(
+                id=message_id(),
+                parcel=parcel,
+                recipient=recipient,
+                receiver=self._receiver_of(recipient.mailbox.domain_key),
+                attempts=0,
+                due=now,
+            )
+            for recipient in envelope.recipients
+        ]
+        return added, content
+
+    def _missing(
+        self, submission: Submission, examination: Examination, key: int, now: float
+    ) -> bytes:
+        """The header fields that a submission server supplies (RFC 6409 section 8)."""
+        lines = []
+        if "date" not in examination.present:
+            lines.append(f"Date: {format_datetime(datetime.fromtimestamp(now, UTC))}")
+        if "message-id" not in examination.present:
+            author = examination.author
+            domain = author.mailbox.domain_key if author else self._settings.hostname
+            lines.append(f"Message-ID: <{key:x}.{message_id()}@{domain}>")
+        if submission.add_mime_version and "mime-version" not in examination.present:
+            lines.append("MIME-Version: 1.0")
+        return "".join(f"{line}\r\n" for line in lines).encode("ascii")
+
+
+def _attempts(added: Sequence[messages.Message]) -> Change:
+    """The event of each message: it was handed to us."""
+    parcel = added[0].parcel
+    details = {"properties": ";".join(parcel.features.switched_on())}
+    return events.append(
+        events.Event(
+            time=parcel.received,
+            kind="attempt",
+            account_id=parcel.account_id,
+            message=each.id,
+            envelope=parcel.reverse_path,
+            recipient=str(each.recipient.mailbox),
+            tags=parcel.tags,
+            template_id=parcel.template_id,
+            details=details,
+        )
+        for each in added
+    )
+
+
+def _fingerprint(submission: Submission) -> str:
+    """SHA-256 over all that a repeated submission must have in common with the first."""
+    said = evolve(submission, content=Content((), 0), trace=evolve(submission.trace, address=""))
+    digest = hashlib.sha256(repr(said).encode())
+    for block in submission.content.blocks:
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _same_again(claim: idempotency.Claim, earlier: idempotency.Answer) -> tuple[str, ...]:
+    if earlier.fingerprint != claim.fingerprint:
+        raise OTHER_SUBMISSION
+    return earlier.ids
