@@ -1,0 +1,228 @@
+"""The certificate that listeners present, taken up anew when its files change."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from attrs import frozen
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import SSL
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from zope.interface import implementer
+
+from smtpeter.config import Config, ConfigError
+from smtpeter.selfsigned import ensure_self_signed
+
+WATCH_SECONDS = 10.0
+
+# With TLS 1.2: ephemeral keys throughout, authenticated encryption first, and CBC with
+# SHA-2 for mail servers on Windows Server 2012 with an RSA certificate.
+CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES+SHA384:ECDHE+AES+SHA256"
+
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+FileMark = tuple[int, int, int]
+
+
+@frozen
+class KeyPair:
+    """
+    A certificate and its key.
+
+    Attributes:
+        chain: the host's certificate, then those that lead to its authority.
+    """
+
+    chain: tuple[x509.Certificate, ...]
+    private_key: PrivateKey
+
+    @classmethod
+    def read(cls, certificate: Path, private_key: Path) -> KeyPair:
+        """
+        Read both from PEM files.
+
+        Raises:
+            ConfigError: one cannot be used, or they do not belong together.
+        """
+        chain = _read_chain(certificate)
+        key = _read_private_key(private_key)
+        if chain[0].public_key() != key.public_key():
+            raise ConfigError(
+                f"tls.private_key: {private_key} is not the key of the first certificate "
+                f"in {certificate}"
+            )
+        return cls(chain, key)
+
+    def context(self) -> SSL.Context:
+        """
+        The settings of a server that presents this certificate.
+
+        Raises:
+            SSL.Error: OpenSSL does not accept it, as with an RSA key of 1024 bits.
+        """
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        context.set_min_proto_version(SSL.TLS1_2_VERSION)
+        context.set_options(
+            SSL.OP_CIPHER_SERVER_PREFERENCE | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION
+        )
+        # No resumption: with an ECDSA key it saves next to nothing, every handshake would
+        # pay for tickets, and Exchange Online drops TLS 1.3 connections that get any.
+        context.set_options(SSL.OP_NO_TICKET)
+        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        # idle sessions give their buffers back
+        context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+        context.set_cipher_list(CIPHERS)
+        context.use_certificate(self.chain[0])
+        for each in self.chain[1:]:
+            context.add_extra_chain_cert(each)
+        context.use_privatekey(self.private_key)
+        return context
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class ServerTLS:
+    """
+    What listeners and `startTLS` are given: each handshake gets the newest certificate.
+
+    Args:
+        certificate: a PEM file, the host's own certificate first.
+        private_key: a PEM file without a passphrase.
+
+    Raises:
+        ConfigError: they cannot be used; the text names the key of the configuration.
+    """
+
+    _log = Logger()
+
+    def __init__(self, certificate: Path, private_key: Path) -> None:
+        self._certificate = certificate
+        self._private_key = private_key
+        self._marks = self._current_marks()
+        self._context = self._read()
+
+    def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:  # noqa: ARG002
+        return SSL.Connection(self._context, None)
+
+    def reload(self) -> bool:
+        """
+        Take up the files if they changed; if they cannot be used, say so and keep the old.
+
+        Sessions that are open keep what they have.
+
+        Returns:
+            True when there is a new certificate from now on.
+        """
+        marks = self._current_marks()
+        if marks == self._marks:
+            return False
+        self._marks = marks
+        try:
+            self._context = self._read()
+        except ConfigError as error:
+            self._log.error(
+                "The certificate changed and cannot be used; the old one stays: {error}",
+                error=str(error),
+            )
+            return False
+        self._log.info("New certificate from {file}", file=str(self._certificate))
+        return True
+
+    def _read(self) -> SSL.Context:
+        pair = KeyPair.read(self._certificate, self._private_key)
+        try:
+            context = pair.context()
+        except SSL.Error as error:
+            reason = "; ".join(str(each[-1]) for each in error.args[0])
+            raise ConfigError(
+                f"tls.certificate: {self._certificate} cannot be used: {reason}"
+            ) from error
+        expiry = pair.chain[0].not_valid_after_utc
+        if expiry < dt.datetime.now(dt.UTC):
+            self._log.warn(
+                "The certificate in {file} expired on {expiry}",
+                file=str(self._certificate),
+                expiry=expiry.date().isoformat(),
+            )
+        return context
+
+    def _current_marks(self) -> tuple[FileMark | None, FileMark | None]:
+        return _mark(self._certificate), _mark(self._private_key)
+
+
+class CertificateWatch(Service):
+    """Looks now and then whether the certificate's files changed."""
+
+    def __init__(self, tls: ServerTLS, clock: IReactorTime) -> None:
+        self._loop = LoopingCall(tls.reload)
+        self._loop.clock = clock
+        self._stopped: Deferred[LoopingCall] | None = None
+
+    def startService(self) -> None:
+        Service.startService(self)
+        self._stopped = self._loop.start(WATCH_SECONDS, now=False)
+
+    def stopService(self) -> Deferred[LoopingCall] | None:
+        Service.stopService(self)
+        if self._loop.running:
+            self._loop.stop()
+        return self._stopped
+
+
+def server_tls(config: Config, now: dt.datetime) -> ServerTLS:
+    """
+    The configured certificate, or the self-signed one of the state directory, which exists.
+
+    Raises:
+        ConfigError: it cannot be used, or not be made.
+    """
+    if config.tls.certificate and config.tls.private_key:
+        return ServerTLS(config.tls.certificate, config.tls.private_key)
+    try:
+        files = ensure_self_signed(config.state_dir, config.hostname, now)
+    except OSError as error:
+        raise ConfigError(
+            f"state_dir: no certificate can be made in {config.state_dir}: {error.strerror}"
+        ) from error
+    return ServerTLS(*files)
+
+
+def _read_chain(file: Path) -> tuple[x509.Certificate, ...]:
+    try:
+        return tuple(x509.load_pem_x509_certificates(file.read_bytes()))
+    except OSError as error:
+        raise ConfigError(f"tls.certificate: {file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"tls.certificate: {file} holds no certificate in PEM form") from error
+
+
+def _read_private_key(file: Path) -> PrivateKey:
+    try:
+        key = load_pem_private_key(file.read_bytes(), None)
+    except OSError as error:
+        raise ConfigError(f"tls.private_key: {file} cannot be read: {error.strerror}") from error
+    except TypeError as error:
+        raise ConfigError(
+            f"tls.private_key: {file} has a passphrase; allowed: a key without one"
+        ) from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigError(f"tls.private_key: {file} holds no private key in PEM form") from error
+    if not isinstance(key, PrivateKey):
+        raise ConfigError(f"tls.private_key: {file} is of an unusual kind; allowed: ECDSA or RSA")
+    return key
+
+
+def _mark(file: Path) -> FileMark | None:
+    """What differs after a file was changed or replaced; None when there is none."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino, status.st_size
