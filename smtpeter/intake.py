@@ -32,11 +32,9 @@ MAX_HOPS = 100  # RFC 5321 section 6.3
 LARGE_HEADER_OCTETS = 16 * 1024
 LARGE_CONTENT_OCTETS = 1024 * 1024
 
-NO_AUTHOR = Refused(Reply(550, "5.6.0", "Message has no valid From header"), 400)
-TOO_MANY_HOPS = Refused(Reply(554, "5.4.6", "Too many hops"), 400)
-OTHER_SUBMISSION = Refused(
-    Reply(554, "5.5.4", "The idempotency key was used before, for another message"), 409
-)
+NO_AUTHOR = Reply(550, "5.6.0", "Message has no valid From header")
+TOO_MANY_HOPS = Reply(554, "5.4.6", "Too many hops")
+OTHER_SUBMISSION = Reply(554, "5.5.4", "The idempotency key was used before, for another message")
 
 
 @frozen
@@ -90,9 +88,9 @@ class Intake:
     async def _submit(self, who: SenderInfo, submission: Submission) -> Accepted:
         examination = await self._examine(submission.content)
         if examination.author is None:
-            raise NO_AUTHOR
+            raise Refused(NO_AUTHOR, 400)
         if examination.hops > MAX_HOPS:
-            raise TOO_MANY_HOPS
+            raise Refused(TOO_MANY_HOPS, 400)
         for warning in examination.warnings:
             self._log.warn("{warning}, from {login}", warning=warning, login=who.login)
         features = who.features.overridden(submission.overrides)
@@ -248,5 +246,5 @@ def _fingerprint(submission: Submission) -> str:
 
 def _same_again(claim: idempotency.Claim, earlier: idempotency.Answer) -> tuple[str, ...]:
     if earlier.fingerprint != claim.fingerprint:
-        raise OTHER_SUBMISSION
+        raise Refused(OTHER_SUBMISSION, 409)
     return earlier.ids

@@ -37,6 +37,11 @@ class TokenBucket:
         self._taken += 1
         return 0.0
 
+    def seconds_until_full(self, now: float) -> float:
+        """The rest after which it is as if nothing had ever been taken; 0.0 when it is now."""
+        self._notice(now)
+        return max(0.0, self._full_at + self._taken / self._per_second - now)
+
     def _notice(self, now: float) -> None:
         if now < self._latest:  # the clock was set back: no time has passed
             self._full_at -= self._latest - now

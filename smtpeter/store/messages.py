@@ -74,6 +74,7 @@ class Message:
     Attributes:
         attempts: how many were made; the next has this number.
         due: seconds since the epoch of the next attempt.
+        attempted: seconds since the epoch of the last attempt, None before the first.
     """
 
     id: str
@@ -82,6 +83,7 @@ class Message:
     receiver: str
     attempts: int
     due: float
+    attempted: float | None = None
 
     def envelope(self) -> Envelope:
         """The envelope for this recipient alone."""
@@ -292,4 +294,5 @@ def _message(row: Row[Any], parcel: Parcel) -> Message:
         receiver=row.receiver,
         attempts=row.attempts,
         due=row.due,
+        attempted=row.attempted,
     )

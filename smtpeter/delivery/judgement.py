@@ -1,0 +1,129 @@
+"""What follows from an attempt: the message's next state, its event, a report. Pure."""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+
+from smtpeter.delivery.schedule import Schedule
+from smtpeter.message.envelope import DEFAULT_NOTIFY
+from smtpeter.message.outcome import Outcome, Verdict
+from smtpeter.store.events import Event
+from smtpeter.store.messages import Message, State
+
+KINDS = {State.DELIVERED: "delivery", State.FAILED: "failure", State.WAITING: "deferral"}
+
+
+@frozen
+class Judgement:
+    """
+    What an attempt led to.
+
+    Attributes:
+        outcome: of the attempt; for a message given up, that it expired.
+        due: when the next attempt is made; without meaning for a final state.
+        action: what a report tells the sender (RFC 3464 section 2.3.3), or "" for no report.
+    """
+
+    state: State
+    outcome: Outcome
+    due: float
+    action: str = ""
+
+
+def judge(
+    message: Message,
+    outcome: Outcome,
+    schedule: Schedule,
+    *,
+    now: float,
+    jitter: float,
+    delay_notice_seconds: float,
+) -> Judgement:
+    """What follows for a message from the outcome of an attempt that ended now."""
+    if outcome.verdict is Verdict.DELIVERED:
+        relayed = _wants(message, "SUCCESS") and not outcome.dsn_passed_on
+        return Judgement(State.DELIVERED, outcome, now, "relayed" if relayed else "")
+    if outcome.verdict is Verdict.FAILED:
+        return Judgement(State.FAILED, outcome, now, _failed(message))
+    due = schedule.next_attempt(message.attempts + 1, now, message.parcel.deliver_by, jitter)
+    if due is None:
+        return Judgement(State.FAILED, _given_up(outcome), now, _failed(message))
+    delayed = _wants(message, "DELAY") and _crosses(message, now, delay_notice_seconds)
+    return Judgement(State.WAITING, outcome, due, "delayed" if delayed else "")
+
+
+def expired() -> Outcome:
+    """The outcome for a message whose time was over before an attempt began."""
+    return Outcome(
+        verdict=Verdict.FAILED,
+        type="timeout",
+        state="process",
+        code=0,
+        status="4.4.7",
+        text="The time for delivering the message is over",
+    )
+
+
+def content_gone() -> Outcome:
+    """The outcome for a message whose content is not kept any more."""
+    return Outcome(
+        verdict=Verdict.FAILED,
+        type="error",
+        state="process",
+        code=0,
+        status="5.3.0",
+        text="The content of the message is no longer kept",
+    )
+
+
+def _given_up(outcome: Outcome) -> Outcome:
+    return evolve(outcome, verdict=Verdict.FAILED, type="timeout")
+
+
+def _wants(message: Message, condition: str) -> bool:
+    notify = message.recipient.notify
+    return condition in (DEFAULT_NOTIFY if notify is None else notify)
+
+
+def _failed(message: Message) -> str:
+    return "failed" if _wants(message, "FAILURE") else ""
+
+
+def _crosses(message: Message, now: float, delay_notice_seconds: float) -> bool:
+    """True for the first attempt that ends after the time for a notice of delay."""
+    notice = message.parcel.received + delay_notice_seconds
+    return (message.attempted or message.parcel.received) < notice <= now
+
+
+def event_of(message: Message, judged: Judgement, now: float) -> Event:
+    """The event that tells of it."""
+    outcome = judged.outcome
+    details = {
+        "attempt": str(message.attempts),
+        "from": outcome.local_address,
+        "to": outcome.remote_address,
+        "host": outcome.host,
+        "tls": outcome.tls,
+        "code": str(outcome.code),
+        "status": outcome.status,
+        "description": outcome.text,
+    }
+    if judged.state is not State.DELIVERED:
+        details |= {"type": outcome.type, "state": outcome.state}
+    return message_event(message, KINDS[judged.state], now, details)
+
+
+def message_event(message: Message, kind: str, now: float, details: dict[str, str]) -> Event:
+    """An event of a message, with what the message itself has to tell."""
+    parcel = message.parcel
+    return Event(
+        time=now,
+        kind=kind,
+        account_id=parcel.account_id,
+        message=message.id,
+        envelope=parcel.reverse_path,
+        recipient=str(message.recipient.mailbox),
+        tags=parcel.tags,
+        template_id=parcel.template_id,
+        details=details,
+    )
