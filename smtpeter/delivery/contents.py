@@ -39,12 +39,6 @@ class ContentSource:
             _, oldest = self._recent.popitem(last=False)
             self._recent_octets -= oldest.octets
 
-    def forget(self, key: int) -> None:
-        """No message of this submission will be sent soon."""
-        content = self._recent.pop(key, None)
-        if content is not None:
-            self._recent_octets -= content.octets
-
     def get(self, key: int) -> Deferred[Content | None]:
         """The content of a submission; None when it is kept no longer."""
         content = self._recent.get(key)

@@ -28,7 +28,7 @@ from smtpeter.message.content import Content
 from smtpeter.message.outcome import Outcome
 from smtpeter.store import events, messages
 from smtpeter.store.database import StoreError
-from smtpeter.store.messages import Message, State
+from smtpeter.store.messages import Message
 from smtpeter.store.store import Store
 from smtpeter.store.writer import Change, WriterBusy
 from smtpeter.transform.draft import Draft
@@ -161,8 +161,6 @@ class Courier:
         if report is not None:
             changes += messages.additions(report[0].parcel, report[1], [report[0]])
         await self._record(changes)
-        if judged.state is not State.WAITING:
-            self._contents.forget(message.parcel.key)
         return Concluded(judged, report)
 
     async def _record(self, changes: list[Change]) -> None:

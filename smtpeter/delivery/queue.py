@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smtpeter.delivery.contents import ContentSource
+from smtpeter.delivery.courier import Courier
 from smtpeter.delivery.lanes import LOW_WATER, WINDOW, Lane, WakeTimes
 from smtpeter.delivery.receivers import TokenBucket
 from smtpeter.message.content import Content
