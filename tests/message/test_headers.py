@@ -142,7 +142,7 @@ class AddressFieldTests(FieldCase):
 class AttachmentFieldTests(FieldCase):
     """Names of files."""
 
-    @given(NAMES.filter(bool))
+    @given(NAMES.filter(lambda name: name and name[0] != '"'))
     @example('a"b\\c;d=e.txt')
     @example("ü" * 200)
     def test_round_trip(self, filename: str) -> None:
