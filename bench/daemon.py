@@ -15,7 +15,7 @@ from bench.machine import SERVER_CORE, free_port, pinned
 from bench.server import ServerFailed, await_greeting, last_lines
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
-_LAUNCHER = _CHECKOUT / "bench" / "turns.py"
+_LAUNCHER = str(_CHECKOUT / "bench" / "turns.py")
 _COMMAND = "import sys; from smtpeter.cli import main; sys.exit(main())"
 _ACCOUNT = "bench@example.org"
 _START_SECONDS = 60.0
@@ -108,9 +108,18 @@ class Daemon:
         return f"smtpeter {commit or '(no git)'}"
 
     def start(self) -> None:
+        configuration = str(self._configuration)
         with pinned(SERVER_CORE), self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, str(_LAUNCHER), "-n", "--pidfile=", "smtpeter"],
+                [
+                    sys.executable,
+                    _LAUNCHER,
+                    "-n",
+                    "--pidfile=",
+                    "smtpeter",
+                    "--config",
+                    configuration,
+                ],
                 cwd=self._base,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -148,6 +157,11 @@ class Daemon:
                 return data
             time.sleep(_LOOK_SECONDS)
         raise ServerFailed("the launcher does not say how long its reactor's turns took")
+
+    def queue_depth(self) -> int:
+        """How many messages wait, for all receivers together."""
+        receivers = json.loads(self._command("queue", "--json"))
+        return sum(receiver["depth"] for receiver in receivers)
 
     def _read_turns(self) -> TurnData | None:
         try:

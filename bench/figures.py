@@ -79,7 +79,7 @@ def table(
     title: str, columns: Sequence[tuple[str, Figures]], rows: Sequence[Row], base: str
 ) -> str:
     """
-    Lay out figures in columns, each but the base followed by its ratio to the base.
+    Lay out figures: the base first, then each other column followed by its ratio to the base.
 
     Args:
         title: what was measured.
@@ -87,20 +87,17 @@ def table(
         rows: which figures.
         base: the heading of the column to which the others are compared.
     """
-    columns = [(heading, figures) for heading, figures in columns if figures]
-    base_figures = dict(columns).get(base)
-    lines = [title]
-    heading_cells: list[str] = []
-    for heading, _figures in columns:
-        heading_cells.append(heading)
-        if base_figures is not None and heading != base:
-            heading_cells.append("ratio")
-    lines.append(_line("", heading_cells))
+    found = {heading: figures for heading, figures in columns if figures}
+    base_figures = found.pop(base, None)
+    headings = [base] if base_figures is not None else []
+    for heading in found:
+        headings += [heading] if base_figures is None else [heading, "ratio"]
+    lines = [title, _line("", headings)]
     for row in rows:
-        cells: list[str] = []
-        for heading, figures in columns:
+        cells = [_cell(row, base_figures)] if base_figures is not None else []
+        for figures in found.values():
             cells.append(_cell(row, figures))
-            if base_figures is not None and heading != base:
+            if base_figures is not None:
                 quotient = ratio(figures.get(row.key), base_figures.get(row.key))
                 cells.append(f"{quotient:.2f}" if row.compared and quotient is not None else "")
         if any(cells):
@@ -108,8 +105,8 @@ def table(
     return "\n".join(lines)
 
 
-def _line(label: str, cells: Iterable[str]) -> str:
-    return f"  {label:<31}" + "".join(f"{cell:>14}" for cell in cells).rstrip()
+def _line(label: str, cells: Sequence[str]) -> str:
+    return f"  {label:<31}" + "".join(f"{cell:>16}" for cell in cells).rstrip()
 
 
 def _cell(row: Row, figures: Mapping[str, float]) -> str:

@@ -74,7 +74,7 @@ class Sink:
 
     Args:
         listener: a listening socket.
-        control: "report" asks for Arrivals, anything else ends the loop, as does its closing.
+        control: whatever comes over it asks for Arrivals.
         arrived: shared memory in which the number of messages since the start is kept up to date.
     """
 
@@ -94,6 +94,12 @@ class Sink:
         self._arrived_at = array("d")
 
     def run(self) -> None:
+        """
+        Receive.
+
+        Raises:
+            EOFError, ConnectionError: the other side has closed `control`; that is the end.
+        """
         self._listener.setblocking(False)
         listener_fd, control_fd = self._listener.fileno(), self._control.fileno()
         self._epoll.register(listener_fd, select.EPOLLIN)
@@ -106,8 +112,8 @@ class Sink:
                     read(fd, session)
                 elif fd == listener_fd:
                     self._accept()
-                elif not self._obey():
-                    return
+                else:
+                    self._report()
 
     def _accept(self) -> None:
         try:
@@ -120,19 +126,12 @@ class Sink:
         self._epoll.register(connection.fileno(), select.EPOLLIN)
         connection.send(_GREETING)
 
-    def _obey(self) -> bool:
-        """Whether the loop goes on after what the control connection said."""
-        try:
-            command = self._control.recv()
-        except EOFError:
-            return False
-        if command != "report":
-            return False
+    def _report(self) -> None:
+        self._control.recv()
         self._control.send(
             Arrivals(self._ids.tobytes(), self._arrived_at.tobytes(), time.process_time())
         )
         del self._ids[:], self._arrived_at[:]
-        return True
 
     def _read(self, fd: int, session: _Session) -> None:
         try:
@@ -205,7 +204,7 @@ def _find_id(data: bytes) -> int | None:
 
 def serve(control: "Connection[Any, Any]", port: int, core: int, arrived: ctypes.c_uint64) -> None:
     """
-    The sink's process: say on which port it listens, then receive until told to end.
+    The sink's process: say on which port it listens, then receive until `control` is closed.
 
     Args:
         control: see Sink; the first thing sent over it is the port.

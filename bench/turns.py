@@ -116,7 +116,7 @@ class Record:
 
 def main() -> None:
     reactor = MeasuringReactor()
-    installReactor(reactor)  # type: ignore[no-untyped-call]
+    installReactor(reactor)
     profile = cProfile.Profile()
     record = Record(reactor.poller, profile)
     # twistd leaves the signal alone if somebody has taken it before
@@ -125,7 +125,7 @@ def main() -> None:
     reactor.addSystemEventTrigger("after", "shutdown", record.finish)
     if os.environ.get(PROFILE_VARIABLE):
         profile.enable()
-    twistd.run()  # type: ignore[no-untyped-call]
+    twistd.run()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The generator and the sink as processes, and what we ask of them."""
 
+import contextlib
 import ctypes
 import multiprocessing
 import signal
@@ -27,7 +28,8 @@ class WorkerFailed(Exception):
 def _run(serve: Callable[..., None], control: "Connection[Any, Any]", *arguments: object) -> None:
     # A Ctrl-C reaches all processes of the terminal; we end when our owner closes the connection.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    serve(control, *arguments)
+    with contextlib.suppress(EOFError, ConnectionError):
+        serve(control, *arguments)
 
 
 class _Worker:
