@@ -6,6 +6,7 @@ import ipaddress
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from smtpeter.accounts.recent import Recent
@@ -107,6 +108,7 @@ def network(address: str) -> str:
     return _prefix(address, ipv4_bits=24)
 
 
+@lru_cache(maxsize=4096)
 def _prefix(address: str, ipv4_bits: int) -> str:
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])

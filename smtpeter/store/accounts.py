@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 from attrs import field, frozen
@@ -82,6 +82,9 @@ class Token:
     label: str
     created: float
     revoked: float | None
+
+
+_Revocable = TypeVar("_Revocable", Login, Token)
 
 
 class AccountsError(Exception):
@@ -251,12 +254,7 @@ def revoke_login(connection: Connection, username: str, now: float) -> Login:
     login = login_by_username(connection, username)
     if login is None:
         raise UnknownLogin(f"there is no login {username!r}")
-    if login.revoked is not None:
-        return login
-    connection.execute(
-        update(tables.logins).where(tables.logins.c.id == login.id).values(revoked=now)
-    )
-    return attrs.evolve(login, revoked=now)
+    return _revoked(connection, tables.logins, login, now)
 
 
 def token_by_digest(connection: Connection, digest: str) -> Token | None:
@@ -309,12 +307,7 @@ def revoke_token(connection: Connection, token_id: int, now: float) -> Token:
     token = token_by_id(connection, token_id)
     if token is None:
         raise UnknownToken(f"there is no token {token_id}")
-    if token.revoked is not None:
-        return token
-    connection.execute(
-        update(tables.tokens).where(tables.tokens.c.id == token.id).values(revoked=now)
-    )
-    return attrs.evolve(token, revoked=now)
+    return _revoked(connection, tables.tokens, token, now)
 
 
 def _row(connection: Connection, chosen: Select[Any]) -> RowMapping | None:
@@ -330,6 +323,13 @@ def _insert(connection: Connection, table: Table, values: Mapping[str, Any]) -> 
 
 def _login(row: Mapping[Any, Any]) -> Login:
     return Login(**{**row, "features": Features.from_dict(json.loads(row["features"]))})
+
+
+def _revoked(connection: Connection, table: Table, value: _Revocable, now: float) -> _Revocable:
+    if value.revoked is not None:
+        return value
+    connection.execute(update(table).where(table.c.id == value.id).values(revoked=now))
+    return attrs.evolve(value, revoked=now)
 
 
 def _require_account(connection: Connection, account_id: int) -> None:

@@ -97,6 +97,12 @@ class PasswordCheckerTests(SynchronousTestCase):
             failure = self.failureResultOf(self.check(username, password), UnauthorizedLogin)
             self.assertEqual("", failure.getErrorMessage(), username)
 
+    def test_names_that_cannot_be(self) -> None:
+        """A name with a NUL or of excessive length never reaches the database."""
+        for username in (b"abc\x00123", b"a@\x00b.example", b"a" * 321):
+            self.failureResultOf(self.check(username, b"pass word"), UnauthorizedLogin)
+        self.assertEqual(0, self.store.reads)
+
     def test_revoked_login(self) -> None:
         """A revoked login fails like an unknown one, after the same work."""
         store.revoke_login(self.store.connection, "abc123", NOW)
