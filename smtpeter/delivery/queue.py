@@ -56,10 +56,12 @@ class QueueSettings:
     Attributes:
         max_connections: messages on their way at one moment, over all receivers.
         limits_of: the limits of a receiver.
+        receiver_of: names the receiver for a domain.
     """
 
     max_connections: int
     limits_of: Callable[[str], ReceiverLimits]
+    receiver_of: Callable[[str], str]
 
 
 class DeliveryQueue(Service):
@@ -97,10 +99,12 @@ class DeliveryQueue(Service):
 
     def startService(self) -> Deferred[None]:
         Service.startService(self)
-        return self._store.read(messages.waiting_receivers).addCallback(self._begin)
+        return Deferred.fromCoroutine(self._begin())
 
-    def _begin(self, waiting: list[tuple[str, float]]) -> None:
-        for receiver, due in waiting:
+    async def _begin(self) -> None:
+        # What waits may have been meant for the receivers of another configuration.
+        await self._store.transact(messages.reroute, self._settings.receiver_of)
+        for receiver, due in await self._store.read(messages.waiting_receivers):
             self._wakes.note(receiver, due)
         self._set_alarm()
 

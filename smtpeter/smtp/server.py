@@ -104,7 +104,8 @@ class ServerSettings:
 class Budget(Shape):
     """Room for content in memory, shared by all sessions."""
 
-    free_octets: int
+    @property
+    def free_octets(self) -> int: ...
 
     def reserve(self, octets: int) -> bool: ...
 

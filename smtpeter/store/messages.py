@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from attrs import field, frozen
@@ -237,6 +238,43 @@ def waiting_receivers(connection: Connection) -> list[tuple[str, float]]:
         .group_by(messages.c.receiver)
     )
     return [(receiver, due) for receiver, due in connection.execute(query)]
+
+
+def reroute(connection: Connection, receiver_of: Callable[[str], str]) -> None:
+    """
+    Give waiting messages the receivers of today's configuration.
+
+    Args:
+        receiver_of: names the receiver for a domain; what it makes of the name of a
+            receiver that it gave is that name.
+    """
+    for receiver, _ in waiting_receivers(connection):
+        if receiver_of(receiver) == receiver and not is_special(receiver):
+            continue
+        query = select(messages.c.id, messages.c.recipient).where(
+            messages.c.receiver == receiver, messages.c.state == State.WAITING
+        )
+        rows = [
+            {
+                "message": row.id,
+                "new_receiver": receiver_of(Mailbox.parse(row.recipient).domain_key),
+            }
+            for row in connection.execute(query)
+        ]
+        if any(row["new_receiver"] != receiver for row in rows):
+            connection.execute(_SET_RECEIVER, rows)
+
+
+def is_special(receiver: str) -> bool:
+    """True for a receiver that is no domain: a smart host with its port, or the capture."""
+    return receiver == "capture" or re.search(r":\d+$", receiver) is not None
+
+
+_SET_RECEIVER = (
+    update(messages)
+    .where(messages.c.id == bindparam("message"))
+    .values(receiver=bindparam("new_receiver"))
+)
 
 
 def greatest_key(connection: Connection) -> int:

@@ -1,0 +1,269 @@
+"""`twistd smtpeter`: the one place where the parts meet."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from datetime import UTC, datetime
+from socket import socket
+from typing import Any
+
+from attrs import frozen
+from twisted.application.service import IService
+from twisted.cred.portal import Portal
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python import usage
+
+from smtpeter import config as configuration
+from smtpeter.accounts.attempts import FailureLimit
+from smtpeter.accounts.checker import PasswordChecker, TokenChecker
+from smtpeter.accounts.identities import Identities
+from smtpeter.accounts.passwords import PasswordVerifier
+from smtpeter.accounts.realm import SenderRealm
+from smtpeter.budget import ContentBudget
+from smtpeter.config import Config, ConfigError
+from smtpeter.delivery.carrier import ICarrier
+from smtpeter.delivery.carriers import carrier_for
+from smtpeter.delivery.contents import ContentSource
+from smtpeter.delivery.courier import Courier
+from smtpeter.delivery.nudges import NudgeWatch
+from smtpeter.delivery.queue import DeliveryQueue, QueueSettings
+from smtpeter.delivery.reports import ReportWriter
+from smtpeter.delivery.schedule import Schedule
+from smtpeter.firststart import first_start
+from smtpeter.intake import Intake, IntakeSettings
+from smtpeter.lifecycle import RootService
+from smtpeter.message.features import HEADER_PREFIX
+from smtpeter.ports import PortService, claim
+from smtpeter.smtp.factory import ConnectionLimit, SmtpFactory
+from smtpeter.smtp.server import ServerSettings, Surroundings
+from smtpeter.smtp.session import Limits
+from smtpeter.smtp.sessions import SmtpSessions
+from smtpeter.store import messages, queue
+from smtpeter.store.database import Database, StoreError
+from smtpeter.store.keys import KeySource
+from smtpeter.store.store import Store
+from smtpeter.threads import Threads
+from smtpeter.tls import CertificateWatch, ServerTLS, server_tls
+from smtpeter.transform.instructions import remove_instructions
+from smtpeter.transform.pipeline import Pipeline, Stage, always
+from smtpeter.transform.received import add_received
+
+# While one thread runs Python, another waits this long for its turn at most; the default
+# of 5 ms is what a message would wait several times on its way.
+SWITCH_SECONDS = 0.0005
+
+
+class Options(usage.Options):
+    """What `twistd smtpeter` takes."""
+
+    optParameters = [  # noqa: RUF012 - Twisted's way
+        ["config", "c", None, "The configuration file; SMTPETER_CONFIG names one as well."]
+    ]
+
+
+def makeService(options: Options) -> IService:
+    """
+    Build the service out of its parts.
+
+    What an operator can mend ends the start with one line and status 1, before the
+    process becomes a daemon.
+    """
+    from twisted.internet import reactor  # noqa: PLC0415 - installed by now, not before
+
+    try:
+        return build(configuration.load(options["config"]), reactor)
+    except (ConfigError, StoreError) as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from None
+
+
+def build(config: Config, reactor: Any) -> IService:
+    """
+    The whole service for a configuration; its ports are claimed, its database is open.
+
+    Raises:
+        ConfigError, StoreError: their text is one line for the operator.
+    """
+    sys.setswitchinterval(SWITCH_SECONDS)
+    make_state_directory(config)
+    tls = server_tls(config, datetime.now(UTC))
+    claimed = claim_ports(config)
+    database = Database.open(config.database.url, config.state_dir)
+    if config.path is None:
+        first_start(database, config, sys.stdout)
+
+    store = Store(database, reactor, config.database.min_free_octets)
+    threads = Threads(reactor)
+    with database.connect() as connection:
+        keys = KeySource(time.time, messages.greatest_key(connection))
+    outbound = take_out(config, keys, store, threads, reactor)
+    portal = let_in(config, keys, store, threads, outbound, reactor)
+    budget = ContentBudget(config.smtp.max_content_in_flight_octets)
+    around = smtp_surroundings(config, portal, budget, tls, reactor)
+    connections = ConnectionLimit(
+        config.smtp.max_connections, config.smtp.max_connections_per_address
+    )
+    outside = SmtpFactory(around, connections, implicit_tls=False)
+    inside = SmtpFactory(around, connections, implicit_tls=True)
+    factories = {
+        "smtp.starttls": outside,
+        "smtp.implicit_tls": TLSMemoryBIOFactory(tls, False, inside),
+        **web_factories(config, portal, budget, threads.call, tls, reactor),
+    }
+
+    root = RootService(reactor, (ConfigError, StoreError))
+    for part in (
+        store,
+        threads,
+        CertificateWatch(tls, reactor),
+        outbound.queue,
+        outbound.nudges,
+        SmtpSessions([outside, inside], reactor),
+        *(
+            PortService(reactor, port, factories[key])
+            for key, ports in claimed.items()
+            for port in ports
+        ),
+    ):
+        part.setServiceParent(root)
+    return root
+
+
+def make_state_directory(config: Config) -> None:
+    """
+    Make the directory for all that the service keeps.
+
+    Raises:
+        ConfigError: it cannot be made, or not be written to.
+    """
+    directory = config.state_dir
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"state_dir: {directory} cannot be made: {error.strerror}") from error
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise ConfigError(f"state_dir: {directory} cannot be written to")
+
+
+def claim_ports(config: Config) -> dict[str, list[socket]]:
+    """
+    Every port that will be served, by the key that lists it.
+
+    Raises:
+        ConfigError: one cannot be had.
+    """
+    listed = {
+        "smtp.starttls": config.smtp.starttls,
+        "smtp.implicit_tls": config.smtp.implicit_tls,
+        "http.https": config.http.https,
+        "http.http": config.http.http,
+    }
+    return {
+        key: [claim(endpoint, key) for endpoint in endpoints] for key, endpoints in listed.items()
+    }
+
+
+@frozen
+class Outbound:
+    """The parts that take mail out of the house."""
+
+    carrier: ICarrier
+    queue: DeliveryQueue
+    nudges: NudgeWatch
+
+
+def take_out(
+    config: Config, keys: KeySource, store: Store, threads: Threads, reactor: Any
+) -> Outbound:
+    """Everything from the queue to the receivers."""
+    settings = config.delivery
+    carrier = carrier_for(config, threads.call, reactor)
+    contents = ContentSource(store)
+    prefixes = (HEADER_PREFIX, *config.smtp.header_prefixes)
+    pipeline = Pipeline(
+        [
+            Stage("instructions", always, lambda draft: remove_instructions(draft, prefixes)),
+            Stage("received", always, lambda draft: add_received(draft, config.hostname)),
+        ]
+    )
+    courier = Courier(
+        store,
+        carrier,
+        pipeline,
+        contents,
+        ContentBudget(settings.max_content_in_flight_octets),
+        ReportWriter(config.hostname, keys, carrier.receiver_of, threads.call),
+        Schedule(settings.retry_seconds),
+        settings.delay_notice_seconds,
+        reactor,
+    )
+    limits = QueueSettings(
+        settings.max_connections,
+        lambda receiver: settings.limits(_host_of(receiver)),
+        carrier.receiver_of,
+    )
+    waiting = DeliveryQueue(store, courier, contents, limits, reactor)
+    nudges = NudgeWatch(store, queue.has_nudges, queue.take_nudges, waiting.nudged, reactor)
+    return Outbound(carrier, waiting, nudges)
+
+
+def let_in(
+    config: Config,
+    keys: KeySource,
+    store: Store,
+    threads: Threads,
+    outbound: Outbound,
+    reactor: Any,
+) -> Portal:
+    """The portal of both front doors, with the intake behind it."""
+    settings = IntakeSettings(
+        config.hostname,
+        config.delivery.lifetime_seconds,
+        (HEADER_PREFIX, *config.smtp.header_prefixes),
+    )
+    intake = Intake(
+        store,
+        keys,
+        settings,
+        outbound.carrier.receiver_of,
+        outbound.queue.added,
+        threads.call,
+    )
+    identities = Identities(store, time.monotonic)
+    verifier = PasswordVerifier(threads.call, time.monotonic, cost=config.accounts.bcrypt_cost)
+    realm = SenderRealm(identities, intake)
+    return Portal(realm, [PasswordChecker(identities, verifier), TokenChecker(identities)])
+
+
+def smtp_surroundings(
+    config: Config, portal: Portal, budget: ContentBudget, tls: ServerTLS, reactor: Any
+) -> Surroundings:
+    """What every SMTP session uses."""
+    settings = config.smtp
+    return Surroundings(
+        settings=ServerSettings(
+            hostname=config.hostname,
+            limits=Limits(settings.max_message_octets, settings.max_recipients),
+            product=settings.product,
+            enhanced_codes=settings.enhanced_status_codes,
+            line_octets=settings.max_line_octets,
+            normalise=settings.bare_newlines == "normalise",
+            max_errors=settings.max_errors,
+            command_seconds=settings.command_timeout_seconds,
+            content_seconds=settings.content_timeout_seconds,
+            session_seconds=settings.session_timeout_seconds,
+        ),
+        portal=portal,
+        budget=budget,
+        login_limit=FailureLimit(time.monotonic),
+        clock=reactor,
+        tls=tls,
+    )
+
+
+def _host_of(receiver: str) -> str:
+    """The name by which the configuration knows a receiver: a smart host without its port."""
+    return re.sub(r":\d+$", "", receiver)
