@@ -10,8 +10,11 @@ from bench.phase import Phase, Scenario
 from bench.run import Kind, Run
 
 _LOAD_LIMIT = 0.9
-_FOREIGN_LIMIT = 0.15
-_LATENESS_LIMIT_MS = 50.0
+_DISTURBANCES = (  # figure, limit, what it means
+    ("foreign_busy", 0.15, "strangers used the server's core, up to {:.0%} of it"),
+    ("load_core_busy", 0.9, "the core of generator and sink was full, up to {:.0%}"),
+    ("lateness_ms", 50.0, "a message waited for a free session, up to {:.0f} ms"),
+)
 _RATIOS = (
     "accepted_per_second",
     "delivered_per_second",
@@ -55,34 +58,23 @@ class Report:
                     "postfix",
                 )
             )
-        return "\n\n".join([*parts, *self.warnings()])
+        parts.append("\n".join(self.warnings()))
+        return "\n\n".join(parts).rstrip()
 
     def warnings(self) -> list[str]:
         """What makes figures less than they seem."""
-        found: list[str] = []
-        for kind, phase in self.run.phases:
-            figures = phase.figures
-            where = f"{phase.server}, {phase.scenario}, {kind.value}"
-            if figures["load_busy"] > _LOAD_LIMIT:
-                found.append(
-                    f"WARNING: {where}: generator and sink used {figures['load_busy']:.0%} of"
-                    " their core: they are the limit, not the server"
-                )
-            elif figures["load_core_busy"] > _LOAD_LIMIT:
-                found.append(
-                    f"WARNING: {where}: others filled the core of generator and sink to"
-                    f" {figures['load_core_busy']:.0%}: they may be the limit"
-                )
-            if figures["foreign_busy"] > _FOREIGN_LIMIT:
-                found.append(
-                    f"WARNING: {where}: others used {figures['foreign_busy']:.0%}"
-                    " of the server's core"
-                )
-            if figures["lateness_ms"] > _LATENESS_LIMIT_MS:
-                found.append(
-                    f"WARNING: {where}: a message waited {figures['lateness_ms']:.0f} ms"
-                    " for a free session"
-                )
+        found = [
+            f"WARNING: {phase.server}, {phase.scenario}, {kind.value}: generator and sink used"
+            f" {phase.figures['load_busy']:.0%} of their core: they are the limit, not the server"
+            for kind, phase in self.run.phases
+            if phase.figures["load_busy"] > _LOAD_LIMIT
+        ]
+        for key, limit, text in _DISTURBANCES:
+            values = [phase.figures[key] for _kind, phase in self.run.phases]
+            above = [value for value in values if value > limit]
+            if above:
+                worst = text.format(max(above))
+                found.append(f"WARNING: in {len(above)} of {len(values)} phases {worst}")
         return found
 
     def faults(self) -> list[str]:
