@@ -192,7 +192,7 @@ def outcome(message: Message, state: State, *, due: float, reply: str, now: floa
     return Change(SET_OUTCOME, [row])
 
 
-_PARCEL_COLUMNS = tuple(
+PARCEL_COLUMNS = tuple(
     column for column in submissions.c if column.name not in ("content", "header_octets")
 )
 
@@ -200,7 +200,7 @@ _PARCEL_COLUMNS = tuple(
 def due_messages(connection: Connection, receiver: str, now: float, limit: int) -> list[Message]:
     """The messages of one receiver whose time has come, oldest first."""
     query = (
-        select(messages, *_PARCEL_COLUMNS)
+        select(messages, *PARCEL_COLUMNS)
         .join(submissions, submissions.c.key == messages.c.submission)
         .where(
             messages.c.receiver == receiver,
@@ -214,8 +214,8 @@ def due_messages(connection: Connection, receiver: str, now: float, limit: int) 
     found = []
     for row in connection.execute(query):
         if row.key not in parcels:
-            parcels[row.key] = _parcel(row)
-        found.append(_message(row, parcels[row.key]))
+            parcels[row.key] = parcel_of(row)
+        found.append(message_of(row, parcels[row.key]))
     return found
 
 
@@ -302,7 +302,8 @@ def load_content(connection: Connection, key: int) -> Content | None:
     return Content(tuple(blocks), head.header_octets)
 
 
-def _parcel(row: Row[Any]) -> Parcel:
+def parcel_of(row: Row[Any]) -> Parcel:
+    """Read a row that has the `PARCEL_COLUMNS`."""
     tags = row.tags.split(";") if row.tags else ()
     return Parcel(
         key=row.key,
@@ -323,7 +324,8 @@ def _parcel(row: Row[Any]) -> Parcel:
     )
 
 
-def _message(row: Row[Any], parcel: Parcel) -> Message:
+def message_of(row: Row[Any], parcel: Parcel) -> Message:
+    """Read a row that has the columns of messages."""
     notify = None if row.notify is None else frozenset(row.notify.split(","))
     return Message(
         id=row.id,

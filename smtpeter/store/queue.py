@@ -1,0 +1,228 @@
+"""The queue as an operator sees and changes it, while the service runs and while it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import field, frozen
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from smtpeter.store import events
+from smtpeter.store.events import Event
+from smtpeter.store.messages import (
+    PARCEL_COLUMNS,
+    Message,
+    Parcel,
+    State,
+    message_of,
+    parcel_of,
+)
+from smtpeter.store.tables import messages, nudges, submissions
+
+CANCELLED_AT_ONCE = 500
+
+_WAITING = messages.c.state == State.WAITING
+
+
+@frozen
+class ReceiverQueue:
+    """
+    The messages that wait for one receiver. Times are seconds since the epoch.
+
+    Attributes:
+        depth: how many.
+        oldest: when the one that waits longest was handed to us.
+        next_attempt: when the first of them is due.
+        last_reply: what the last attempt was told, "" when there was none.
+    """
+
+    receiver: str
+    depth: int
+    oldest: float
+    next_attempt: float
+    last_reply: str
+
+
+@frozen
+class Story:
+    """
+    One message, and all that happened to it. Times are seconds since the epoch.
+
+    Attributes:
+        finished: when the message left the queue, None while it waits.
+    """
+
+    message: Message
+    state: State
+    last_reply: str
+    finished: float | None
+    events: Sequence[Event] = field(repr=False)
+
+    @property
+    def parcel(self) -> Parcel:
+        """What the message has in common with the others of its submission."""
+        return self.message.parcel
+
+
+def overview(connection: Connection, receiver: str | None = None) -> list[ReceiverQueue]:
+    """Each receiver for which messages wait, by name; or one of them alone."""
+    chosen = _chosen(receiver=receiver)
+    query = (
+        select(
+            messages.c.receiver,
+            func.count(),
+            func.min(submissions.c.received),
+            func.min(messages.c.due),
+        )
+        .join(submissions, submissions.c.key == messages.c.submission)
+        .where(*chosen)
+        .group_by(messages.c.receiver)
+        .order_by(messages.c.receiver)
+    )
+    replies = _last_replies(connection, chosen)
+    return [
+        ReceiverQueue(name, depth, oldest, due, replies.get(name, ""))
+        for name, depth, oldest, due in connection.execute(query)
+    ]
+
+
+def _last_replies(connection: Connection, chosen: Sequence[ColumnElement[bool]]) -> dict[str, str]:
+    """The reply to the most recent attempt for each receiver that had one."""
+    place = func.row_number().over(
+        partition_by=messages.c.receiver, order_by=messages.c.attempted.desc()
+    )
+    ranked = (
+        select(messages.c.receiver, messages.c.last_reply, place.label("place"))
+        .where(*chosen, messages.c.attempted.is_not(None))
+        .subquery()
+    )
+    query = select(ranked.c.receiver, ranked.c.last_reply).where(ranked.c.place == 1)
+    return {row.receiver: row.last_reply for row in connection.execute(query)}
+
+
+def retry(
+    connection: Connection,
+    now: float,
+    *,
+    message_id: str | None = None,
+    receiver: str | None = None,
+) -> int:
+    """
+    Make waiting messages due at once: one, those of a receiver, or all.
+
+    Returns:
+        How many.
+    """
+    chosen = _chosen(message_id, receiver)
+    _nudge(connection, now, chosen)
+    return connection.execute(update(messages).where(*chosen).values(due=now)).rowcount
+
+
+def cancel(
+    connection: Connection,
+    now: float,
+    *,
+    message_id: str | None = None,
+    receiver: str | None = None,
+) -> int:
+    """
+    End waiting messages undelivered: one, or those of a receiver. No report is sent.
+
+    What is on its way at this moment may arrive all the same.
+
+    Returns:
+        How many.
+    """
+    if message_id is None and receiver is None:
+        raise ValueError("either a message or a receiver has to be named")
+    chosen = _chosen(message_id, receiver)
+    _nudge(connection, now, chosen)
+    query = (
+        select(messages, *PARCEL_COLUMNS)
+        .join(submissions, submissions.c.key == messages.c.submission)
+        .where(*chosen)
+        .limit(CANCELLED_AT_ONCE)
+    )
+    cancelled = 0
+    while found := [message_of(row, parcel_of(row)) for row in connection.execute(query)]:
+        doomed = messages.c.id.in_([message.id for message in found])
+        connection.execute(
+            update(messages).where(doomed).values(state=State.CANCELLED, finished=now)
+        )
+        change = events.append(_cancellation(message, now) for message in found)
+        connection.execute(change.statement, change.rows)
+        cancelled += len(found)
+    return cancelled
+
+
+def _cancellation(message: Message, now: float) -> Event:
+    return Event(
+        time=now,
+        kind="cancellation",
+        account_id=message.parcel.account_id,
+        message=message.id,
+        envelope=message.parcel.reverse_path,
+        recipient=str(message.recipient.mailbox),
+        tags=message.parcel.tags,
+        template_id=message.parcel.template_id,
+        details={"description": "Cancelled by the operator"},
+    )
+
+
+def _chosen(
+    message_id: str | None = None, receiver: str | None = None
+) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [_WAITING]
+    if message_id is not None:
+        conditions.append(messages.c.id == message_id)
+    if receiver is not None:
+        conditions.append(messages.c.receiver == receiver)
+    return conditions
+
+
+def _nudge(connection: Connection, now: float, chosen: Sequence[ColumnElement[bool]]) -> None:
+    query = select(messages.c.receiver).distinct().where(*chosen)
+    rows = [
+        {"receiver": receiver, "created": now} for receiver in connection.execute(query).scalars()
+    ]
+    if rows:
+        connection.execute(insert(nudges), rows)
+
+
+def nudged(connection: Connection) -> bool:
+    """True when an operator's command has changed something for the running service."""
+    return bool(connection.execute(select(exists(select(nudges.c.id)))).scalar_one())
+
+
+def take_nudges(connection: Connection) -> list[str]:
+    """The receivers for which something was changed, each once; they are not given again."""
+    taken = connection.execute(delete(nudges).returning(nudges.c.receiver))
+    return sorted(set(taken.scalars()))
+
+
+def message_story(connection: Connection, message_id: str) -> Story | None:
+    """One message and what happened to it; None when it is not known."""
+    query = (
+        select(messages, *PARCEL_COLUMNS)
+        .join(submissions, submissions.c.key == messages.c.submission)
+        .where(messages.c.id == message_id)
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    return Story(
+        message=message_of(row, parcel_of(row)),
+        state=State(row.state),
+        last_reply=row.last_reply,
+        finished=row.finished,
+        events=events.events_of(connection, message_id),
+    )
