@@ -198,7 +198,7 @@ def _nudge(connection: Connection, now: float, chosen: Sequence[ColumnElement[bo
         connection.execute(insert(nudges), rows)
 
 
-def nudged(connection: Connection) -> bool:
+def has_nudges(connection: Connection) -> bool:
     """True when an operator's command has changed something for the running service."""
     return bool(connection.execute(select(exists(select(nudges.c.id)))).scalar_one())
 
