@@ -34,6 +34,10 @@ class ComposeError(headers.HeaderError):
     """The parts make no message; the message of the exception says why."""
 
 
+class AttachmentError(ComposeError):
+    """An attachment cannot stand in a message; the message of the exception says why."""
+
+
 @frozen
 class Attachment:
     """
@@ -108,7 +112,7 @@ def compose(draft: Draft, unique: str, date: datetime | None) -> Content:
         date: aware; None to leave the Date field to whoever takes the message on.
 
     Raises:
-        ComposeError: a value cannot stand in a message.
+        ComposeError: a value cannot stand in a message; `AttachmentError` for attachments.
         HeaderError: the same, for a value of a header field.
         HeaderTooLarge: the header fields together are longer than `content` can hold.
     """
@@ -221,24 +225,24 @@ def _base64(octets: bytes) -> bytes:
 def _attachment_part(attachment: Attachment) -> list[bytes]:
     media_type = attachment.media_type
     if not _MEDIA_TYPE.match(media_type):
-        raise ComposeError(f"{media_type[:100]!r} is no media type such as application/pdf")
+        raise AttachmentError(f"{media_type[:100]!r} is no media type such as application/pdf")
     if media_type.lower().startswith("multipart/"):
-        raise ComposeError("a multipart type cannot be attached")
+        raise AttachmentError("a multipart type cannot be attached")
+    try:
+        disposition = headers.attachment_field(attachment.name)
+    except headers.HeaderError as error:
+        raise AttachmentError(str(error)) from None
     if media_type.lower().startswith("message/"):
         encoding, encoded = _attached_message(attachment.octets)
     else:
         encoding, encoded = "base64", _base64(attachment.octets)
-    fields = (
-        headers.folded("Content-Type", media_type.split(" "))
-        + headers.attachment_field(attachment.name)
-        + f"{_encoding_field(encoding)}\r\n"
-    )
-    return [fields.encode(), encoded]
+    content_type = headers.folded("Content-Type", media_type.split(" "))
+    return [f"{content_type}{disposition}{_encoding_field(encoding)}\r\n".encode(), encoded]
 
 
 def _attached_message(octets: bytes) -> tuple[str, bytes]:
     """Write a message as it is, since it may not be encoded (RFC 2046 section 5.2.1)."""
     lines = octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     if max(map(len, lines)) > LINE_OCTETS or b"\0" in octets:
-        raise ComposeError(f"an attached message has a NUL or a line over {LINE_OCTETS} octets")
+        raise AttachmentError(f"an attached message has a NUL or a line over {LINE_OCTETS} octets")
     return "7bit" if octets.isascii() else "8bit", b"\r\n".join(lines)

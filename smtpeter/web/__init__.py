@@ -1,0 +1,1 @@
+"""The HTTP side: one site, its errors as documents, the API."""
