@@ -146,6 +146,9 @@ class Daemon:
             raise ServerFailed(f"smtpeter has ended:\n{last_lines(self._log_file)}")
         return self._process.pid
 
+    def last_words(self) -> str:
+        return last_lines(self._log_file)
+
     def turns(self) -> TurnData:
         """Ask the launcher for its histograms, and wait until they are written."""
         before = self._read_turns()

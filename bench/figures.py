@@ -86,8 +86,13 @@ def table(
         columns: heading and figures; those without figures are left out.
         rows: which figures.
         base: the heading of the column to which the others are compared.
+
+    Returns:
+        Lines; nothing if no column has figures.
     """
     found = {heading: figures for heading, figures in columns if figures}
+    if not found:
+        return ""
     base_figures = found.pop(base, None)
     headings = [base] if base_figures is not None else []
     for heading in found:

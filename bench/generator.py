@@ -86,7 +86,7 @@ class Generator:
             content_sent_at=self._content_sent_at.tobytes(),
             accepted_at=self._accepted_at.tobytes(),
             worst_lateness_seconds=self._worst_lateness_seconds,
-            failures=tuple(self._failures[:_FAILURES_TOLD]),
+            failures=tuple(dict.fromkeys(self._failures))[:_FAILURES_TOLD],
             refused=self._accepted_at.count(0.0),
             cpu_seconds=time.process_time(),
             tls=self._tls,

@@ -63,8 +63,8 @@ class Sent:
         0.0 where that did not happen.
     worst_lateness_seconds: how long a message had to wait, at most, for a free session after it
         fell due; of interest at a fixed rate only.
-    failures: the replies and errors that cost a message, at most a few; refused counts them all.
-    refused: messages that were not accepted.
+    failures: the different replies and errors that cost messages, at most a few.
+    refused: messages that were not accepted, for whatever reason.
     cpu_seconds: CPU time of the generator's process since it began.
     tls: protocol version and cipher of the last handshake, and whether it was a resumed one.
     """

@@ -163,6 +163,9 @@ class Postfix:
     def root_pid(self) -> int:
         return int((self._base / "queue" / "pid" / "master.pid").read_text("ascii"))
 
+    def last_words(self) -> str:
+        return "(it logs to syslog; --postfix-log makes a file of it)"
+
     def turns(self) -> None:
         return None
 

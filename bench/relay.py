@@ -128,7 +128,9 @@ def _measure(options: argparse.Namespace) -> int:
         try:
             run.run()
         except Spoiled as error:
-            spoiled = str(error)
+            spoiled = "\n".join(
+                [str(error), *(f"{server.name}: {server.last_words()}" for server in servers)]
+            )
         for server in servers:
             server.stop()
         late = stand.late_arrivals()

@@ -40,26 +40,19 @@ class Report:
 
     def text(self) -> str:
         names = [server.name for server in self.run.servers]
-        parts = [f"{key}: {value}" for key, value in self.surroundings.items()]
-        parts = ["\n".join(parts)]
+        parts = ["\n".join(f"{key}: {value}" for key, value in self.surroundings.items())]
         for scenario in self.run.plan.scenarios:
-            columns = [(name, self._figures(Kind.SATURATED, name, scenario)) for name in names]
-            parts.append(
-                table(f"{scenario}: as fast as possible", columns, SATURATED_ROWS, "postfix")
-            )
-            columns = [(name, self._figures(Kind.OWN_QUARTER, name, scenario)) for name in names]
+            saturated = [(name, self._figures(Kind.SATURATED, name, scenario)) for name in names]
+            title = f"{scenario}: as fast as possible"
+            parts.append(table(title, saturated, SATURATED_ROWS, "postfix"))
+            paced = [(name, self._figures(Kind.OWN_QUARTER, name, scenario)) for name in names]
             slow = self._figures(Kind.POSTFIX_QUARTER, "smtpeter", scenario)
-            columns.append(("smtpeter, slow", slow))
+            title = f"{scenario}: each at a quarter of its own rate (slow: of Postfix's)"
             parts.append(
-                table(
-                    f"{scenario}: each at a quarter of its own rate (slow: of Postfix's)",
-                    columns,
-                    FIXED_RATE_ROWS,
-                    "postfix",
-                )
+                table(title, [*paced, ("smtpeter, slow", slow)], FIXED_RATE_ROWS, "postfix")
             )
         parts.append("\n".join(self.warnings()))
-        return "\n\n".join(parts).rstrip()
+        return "\n\n".join(part for part in parts if part)
 
     def warnings(self) -> list[str]:
         """What makes figures less than they seem."""

@@ -34,6 +34,9 @@ class Server(Protocol):
     def root_pid(self) -> int:
         """The process from which all of its processes descend."""
 
+    def last_words(self) -> str:
+        """The end of its log, if it keeps one that we can read."""
+
     def turns(self) -> TurnData | None:
         """What its reactor's turns took so far, if it has one."""
 
