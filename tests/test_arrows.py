@@ -8,12 +8,20 @@ from twisted.trial.unittest import SynchronousTestCase
 ROOT = Path(__file__).parent.parent
 PACKAGE = "smtpeter"
 
+SMTP_SERVER = {
+    "smtpeter.smtp",
+    "smtpeter.message",
+    "smtpeter.budget",
+    "smtpeter.accounts.interfaces",
+}
+
 # What a part may import of ours, besides itself.
 MAY_IMPORT = {
     "smtpeter.message": set[str](),
     "smtpeter.transform": {"smtpeter.message"},
     "smtpeter.smtp": {"smtpeter.message", "smtpeter.budget"},
-    "smtpeter.smtp.server": {"smtpeter.smtp", "smtpeter.message", "smtpeter.accounts.interfaces"},
+    "smtpeter.smtp.server": SMTP_SERVER,
+    "smtpeter.smtp.login": SMTP_SERVER,
     "smtpeter.config": {"smtpeter.units"},
     "smtpeter.units": set[str](),
 }

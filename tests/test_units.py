@@ -1,3 +1,5 @@
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -88,7 +90,7 @@ class RateTests(SynchronousTestCase):
     @given(st.integers(1, 10**9), st.sampled_from(sorted(SECONDS)))
     def test_every_number(self, number: int, unit: str) -> None:
         """As many as were written pass within the unit."""
-        self.assertAlmostEqual(number, parse_rate(f"{number}/{unit}") * SECONDS[unit], delta=1e-3)
+        self.assertTrue(math.isclose(number, parse_rate(f"{number}/{unit}") * SECONDS[unit]))
 
     def test_refused(self) -> None:
         """A rate of nothing is refused: it would stop delivery without saying so."""
