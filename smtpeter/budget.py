@@ -40,9 +40,14 @@ class ContentBudget:
         if not self._waiting and self._fits(octets):
             self.used_octets += octets
             return succeed(None)
-        turn: Deferred[None] = Deferred()
+        turn: Deferred[None] = Deferred(self._give_up)
         self._waiting.append((octets, turn))
         return turn
+
+    def _give_up(self, turn: Deferred[None]) -> None:
+        """Who cancels leaves the queue, and may have stood in the way of others."""
+        self._waiting = deque(each for each in self._waiting if each[1] is not turn)
+        self.release(0)
 
     def release(self, octets: int) -> None:
         """Give back what was taken."""

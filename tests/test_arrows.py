@@ -41,6 +41,8 @@ PURE = {
     "smtpeter.smtp.command",
     "smtpeter.smtp.session",
     "smtpeter.smtp.sasl",
+    "smtpeter.smtp.answers",
+    "smtpeter.smtp.reception",
     "smtpeter.smtp.replies",
     "smtpeter.smtp.transparency",
     "smtpeter.smtp.xtext",

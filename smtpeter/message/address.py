@@ -52,9 +52,9 @@ class Mailbox:
         Raises:
             AddressError: the text is not a mailbox of RFC 5321 or RFC 6531.
         """
-        if _COMMON.match(text) and len(text) <= LOCAL_PART_OCTETS:
+        if len(text) <= LOCAL_PART_OCTETS and _COMMON.match(text):
             local, _, domain = text.rpartition("@")
-            return cls(local, domain, domain.lower()) if "xn--" not in text else cls._read(text)
+            return cls(local, domain, domain.lower())
         return cls._read(text)
 
     @classmethod
@@ -133,6 +133,8 @@ def _address_literal(domain: str) -> str:
     if not domain.endswith("]"):
         raise AddressError("its address literal has no closing bracket")
     text = domain[1:-1]
+    if "%" in text:  # Python takes any text behind it for the zone of an IPv6 address
+        raise AddressError("its address literal has a zone")
     try:
         if text[:5].lower() == "ipv6:":
             return f"[IPv6:{ipaddress.IPv6Address(text[5:])}]"

@@ -10,7 +10,6 @@ from attrs import field, frozen
 BLOCK_OCTETS = 256 * 1024
 HEADER_OCTETS = BLOCK_OCTETS
 
-_END_OF_HEADER = re.compile(rb"(?:\A|\r\n)\r\n")
 _FIELD = re.compile(
     rb"^([!-9;-~]+)[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)(?:\r\n|\Z)", re.MULTILINE
 )
@@ -74,12 +73,12 @@ class Content:
         rest = [block for block in blocks if block]
         first = b"".join(rest[:1])
         used = 1
-        while (end := _END_OF_HEADER.search(first)) is None and used < len(rest):
+        while (end := _end_of_header(first)) < 0 and used < len(rest):
             if len(first) > HEADER_OCTETS:
                 raise HeaderTooLarge
             first += rest[used]
             used += 1
-        header_octets = end.end() if end else len(first)
+        header_octets = end if end >= 0 else len(first)
         if header_octets > HEADER_OCTETS:
             raise HeaderTooLarge
         return cls((first, *rest[used:]) if first else (), header_octets)
@@ -133,13 +132,23 @@ class Content:
             position = each.end
         kept.append(self.blocks[0][position:])
         removed = sum(each.end - each.start for each in doomed)
-        return Content((b"".join(kept), *self.blocks[1:]), self.header_octets - removed)
+        first = b"".join(kept)
+        blocks = (first, *self.blocks[1:]) if first else self.blocks[1:]
+        return Content(blocks, self.header_octets - removed)
 
     def prepended(self, lines: bytes) -> Content:
         """The same octets behind further header fields, each ending with CRLF."""
         if not self.blocks:
             return Content((lines + b"\r\n",), len(lines) + 2)
         return Content((lines + self.blocks[0], *self.blocks[1:]), self.header_octets + len(lines))
+
+
+def _end_of_header(octets: bytes) -> int:
+    """The offset behind the empty line; -1 when there is none."""
+    if octets.startswith(b"\r\n"):
+        return 2
+    end = octets.find(b"\r\n\r\n")
+    return end + 4 if end >= 0 else -1
 
 
 def _fields(header: bytes) -> Iterator[Field]:

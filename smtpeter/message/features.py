@@ -39,7 +39,7 @@ _BOOLEANS = {
     "no": False,
     "off": False,
 }
-_TAG = re.compile(r"[^\s;,]+\Z")
+_TAG = re.compile(r"[^\s;,\x00-\x1f\x7f-\x9f\ud800-\udfff]+\Z")
 
 
 @frozen
@@ -120,7 +120,7 @@ def parse_images(text: str) -> str | None:
 
 
 def valid_tag(tag: str) -> bool:
-    """True for a tag without white space, comma or semicolon, of at most 100 characters."""
+    """True for 1 to 100 characters without white space, control, comma and semicolon."""
     return len(tag) <= MAX_TAG_CHARACTERS and _TAG.match(tag) is not None
 
 
@@ -156,7 +156,7 @@ def overrides_from_headers(
                 said["images"] = images
         elif option == "tags":
             for tag in filter(None, (item.strip() for item in value.split(","))):
-                if valid_tag(tag) and len(tags) < MAX_TAGS:
+                if tag in tags or (valid_tag(tag) and len(tags) < MAX_TAGS):
                     tags[tag] = None
                 else:
                     warnings.append(f"{name}: {tag!r} was dropped")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,11 @@ NO_PARAMETERS = Reply(501, "5.5.4", "Syntax error (no parameters allowed)")
 UNRECOGNISED = Reply(500, "5.5.2", "Command not recognized")
 BAD_CHARACTER = Reply(500, "5.5.2", "Syntax error, control characters are not allowed")
 NOT_UTF8 = Reply(500, "5.5.2", "Syntax error, the command is not UTF-8")
+
+# Beyond ASCII much is not "printable" to Python that names are written with (RFC 5892).
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_ADDRESS_TYPE = re.compile(r"[A-Za-z0-9\-]+\Z")  # RFC 3461 section 4.2; all that are registered
+_REASON_CHARACTERS = 200  # a reply line has at most 512 octets
 
 ENVID_CHARACTERS = 100  # RFC 3461 section 4.4
 ORCPT_CHARACTERS = 500  # RFC 3461 section 4.2
@@ -98,7 +104,7 @@ def parse(line: bytes) -> Command:
         text = line.decode("ascii") if line.isascii() else line.decode("utf-8")
     except UnicodeDecodeError:
         raise CommandError(NOT_UTF8) from None
-    if not text.isprintable():
+    if not text.isprintable() and _CONTROL.search(text):
         raise CommandError(BAD_CHARACTER)
     verb, _, argument = text.rstrip(" ").partition(" ")
     reader = _READERS.get(verb.upper())
@@ -168,6 +174,8 @@ def _path(argument: str, keyword: str, syntax: str) -> tuple[str, str]:
         raise CommandError(Reply(501, "5.5.4", syntax))
     if path.startswith("@"):  # a source route, read and dropped (RFC 5321 appendix C)
         path = path.partition(":")[2]
+        if not path:  # else it would be taken for the null path
+            raise CommandError(Reply(501, "5.5.4", syntax))
     return path, parameters
 
 
@@ -194,7 +202,7 @@ def _mailbox(path: str, bad: Reply) -> Mailbox:
     try:
         return Mailbox.parse(path)
     except AddressError as error:
-        reason = str(error).encode("ascii", "backslashreplace").decode()
+        reason = str(error).encode("ascii", "backslashreplace").decode()[:_REASON_CHARACTERS]
         raise CommandError(Reply(bad.code, bad.enhanced, f"{bad.text}: {reason}")) from None
 
 
@@ -204,7 +212,7 @@ def _parameters(text: str, known: dict[str, tuple[str, _Reader]]) -> dict[str, A
         return {}
     given: dict[str, Any] = {}
     seen: set[str] = set()
-    for item in text.split():
+    for item in filter(None, text.split(" ")):
         keyword, equals, value = item.partition("=")
         keyword = keyword.upper()
         if keyword not in known:
@@ -259,8 +267,8 @@ def _notify(value: str | None) -> frozenset[str]:
 
 
 def _orcpt(value: str | None) -> str:
-    kind, semicolon, address = (value or "").partition(";")
-    if not kind or not semicolon or len(kind + address) > ORCPT_CHARACTERS:
+    kind, _, address = (value or "").partition(";")
+    if not _ADDRESS_TYPE.match(kind) or len(kind + address) > ORCPT_CHARACTERS:
         raise ValueError
     decoded = xtext.decode(address)
     if not decoded or not decoded.isprintable():

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import cast
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
 
-from smtpeter.message.reply import Reply
-from smtpeter.smtp.server import SmtpServer, Surroundings
-
-TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again later")
+from smtpeter.smtp import answers
+from smtpeter.smtp.patience import CLOSE_SECONDS
+from smtpeter.smtp.server import SmtpServer
+from smtpeter.smtp.surroundings import Surroundings, Transport
 
 
 class SmtpFactory(Factory):
@@ -37,7 +39,7 @@ class SmtpFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
         address = getattr(addr, "host", "")
         if not self._connections.enter(address):
-            return _Refusal()
+            return _Refusal(self._around.clock)
 
         def ended(session: SmtpServer) -> None:
             self._connections.leave(address)
@@ -79,27 +81,38 @@ class ConnectionLimit:
     def __init__(self, total: int, per_address: int) -> None:
         self._total = total
         self._per_address = per_address
+        self._all = 0
         self._open: Counter[str] = Counter()
 
     def enter(self, address: str) -> bool:
         """Count one more; False when that would be one too many."""
-        if self._open.total() >= self._total:
+        if self._all >= self._total:
             return False
         if self._per_address and self._open[address] >= self._per_address:
             return False
+        self._all += 1
         self._open[address] += 1
         return True
 
     def leave(self, address: str) -> None:
+        self._all -= 1
         self._open[address] -= 1
         if not self._open[address]:
             del self._open[address]
 
 
 class _Refusal(Protocol):
-    """Says that there is no place, and hangs up."""
+    """Says that there is no place, and hangs up; also on a client that never begins TLS."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
 
     def connectionMade(self) -> None:
-        assert self.transport is not None
-        self.transport.write(TOO_MANY_CONNECTIONS.octets())
-        self.transport.loseConnection()
+        transport = cast("Transport", self.transport)
+        self._patience = self._clock.callLater(CLOSE_SECONDS, transport.abortConnection)
+        transport.write(answers.TOO_MANY_CONNECTIONS.octets())
+        transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
+        if self._patience.active():
+            self._patience.cancel()

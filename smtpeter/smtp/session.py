@@ -15,7 +15,8 @@ NO_PERMISSION = Reply(550, "5.7.1", "You do not have permission to send email")
 MAIL_FIRST = Reply(503, "5.5.1", "Need MAIL command first")
 RCPT_FIRST = Reply(503, "5.5.1", "Need RCPT command first")
 MAIL_TWICE = Reply(503, "5.5.1", "Sender was already given")
-TLS_TWICE = Reply(503, "5.5.1", "Already inside TLS")
+TLS_TWICE = Reply(503, "5.5.1", "Already in a secure connection")
+NO_TLS = Reply(454, "4.7.0", "TLS not available due to temporary reason")
 TLS_IN_TRANSACTION = Reply(503, "5.5.1", "STARTTLS not permitted during a mail transaction")
 AUTH_TWICE = Reply(503, "5.5.1", "Already authenticated")
 AUTH_IN_TRANSACTION = Reply(503, "5.5.1", "AUTH not permitted during a mail transaction")
@@ -39,12 +40,13 @@ class Transaction:
     mail: Mail
     recipients: list[Recipient] = field(factory=list)
 
-    def envelope(self) -> Envelope:
+    def envelope(self, *, eightbit: bool) -> Envelope:
         return Envelope(
             sender=self.mail.sender,
             recipients=tuple(self.recipients),
             ret=self.mail.ret,
             envid=self.mail.envid,
+            eightbit=eightbit,
             smtputf8=self.mail.smtputf8,
         )
 
@@ -140,9 +142,7 @@ class Session:
     def _objection_to_data(self) -> Reply | None:
         if objection := self._objection_to_anybody():
             return objection
-        if not self.transaction:
-            return MAIL_FIRST
-        if not self.transaction.recipients:
+        if not self.transaction or not self.transaction.recipients:
             return RCPT_FIRST
         return None
 
@@ -158,8 +158,12 @@ class Session:
         return None
 
     def _objection_to_starttls(self) -> Reply | None:
-        if self.tls or not self._tls_offered:
+        if self.tls:
             return TLS_TWICE
+        if self.helo and not self.extended:
+            return HELLO_FIRST
+        if not self._tls_offered:
+            return NO_TLS
         if self.transaction:
             return TLS_IN_TRANSACTION
         return None

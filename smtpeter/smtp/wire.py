@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable
+from typing import Protocol as Shape
 
 from smtpeter.message.content import BLOCK_OCTETS, has_lone_newline
 
@@ -87,15 +87,17 @@ class LineReader:
         return EXTENDED_OCTETS.get(bytes(self._pending[:4]).upper(), COMMAND_OCTETS)
 
     def _drop(self, end: int) -> None:
-        if end >= 0:
-            del self._pending[: end + 2]
-            self._dropping = 0
-            raise LineTooLong
-        kept = 1 if self._pending.endswith(b"\r") else 0
-        self._dropping += len(self._pending) - kept
-        del self._pending[: len(self._pending) - kept]
+        pending = self._pending
+        # A CR at the very end may be half of the CRLF that is looked for.
+        drop = end if end >= 0 else len(pending) - pending.endswith(b"\r")
+        self._dropping += drop
+        del pending[:drop]
         if self._dropping > OVERLONG_OCTETS:
             raise Flood
+        if end >= 0:
+            del pending[:2]
+            self._dropping = 0
+            raise LineTooLong
 
     def take_rest(self) -> bytes:
         """Take everything that is left, as it came: content follows the commands."""
@@ -104,13 +106,28 @@ class LineReader:
         return rest
 
 
-class Fault(enum.Enum):
-    """Why content cannot be accepted. It is read to its end all the same."""
+class Room(Shape):
+    """Room for content in memory."""
 
-    TOO_BIG = "too big"
-    LINE_TOO_LONG = "line too long"
-    BARE_NEWLINE = "bare newline"
-    NO_ROOM = "no room"
+    def reserve(self, octets: int) -> bool:
+        """Take so many octets; False when they are not to be had."""
+
+    def release(self, octets: int) -> None:
+        """Give them back."""
+
+
+class Fault(enum.IntEnum):
+    """
+    Why content cannot be accepted. It is read to its end all the same.
+
+    The greatest one found counts, so that what the client is told does not depend on how
+    its octets happened to be cut, and nothing is called temporary that is not.
+    """
+
+    NO_ROOM = 1
+    TOO_BIG = 2
+    LINE_TOO_LONG = 3
+    BARE_NEWLINE = 4
 
 
 class ContentReader:
@@ -118,32 +135,29 @@ class ContentReader:
     Gathers the content of one message: finds its end, takes the transparency dots out.
 
     The end is CRLF.CRLF and nothing else. Work is done on whole chunks, never line by line.
+    What is held is always reserved in `room`, to the octet; `discard` gives it back.
 
     Args:
         limit_octets: the greatest size, dots removed.
-        line_octets: the longest line, CRLF included.
-        reserve: asks for room for further octets in memory; False refuses.
+        line_octets: the longest line, CRLF included, dots removed.
         normalise: turn a lone CR or LF into CRLF instead of refusing it.
+
+    Attributes:
+        octets: how many have come, dots removed, whether they were kept or not.
     """
 
     def __init__(
-        self,
-        limit_octets: int,
-        line_octets: int,
-        reserve: Callable[[int], bool],
-        *,
-        normalise: bool = False,
+        self, limit_octets: int, line_octets: int, room: Room, *, normalise: bool = False
     ) -> None:
-        self._limit_octets = limit_octets
-        self._line_limit = line_octets
-        self._reserve = reserve
+        self.limit_octets = limit_octets
+        self.line_limit = line_octets
+        self._room = room
         self._normalise = normalise
         # The first line counts as standing behind a CRLF, which is not content.
-        self._held = b"\r\n"
+        self._undecided = b"\r\n"
         self._first = True
         self._line_octets = 0
-        self._pieces: list[bytes] = []
-        self._pieces_octets = 0
+        self._block = bytearray()
         self._blocks: list[bytes] = []
         self.fault: Fault | None = None
         self.octets = 0
@@ -151,14 +165,14 @@ class ContentReader:
 
     def feed(self, octets: bytes) -> bytes | None:
         """Take octets; None asks for more, otherwise the octets that follow the end."""
-        work = self._held + octets if self._held else octets
+        work = self._undecided + octets if self._undecided else octets
         end = work.find(_END_OF_CONTENT)
         if end >= 0:
             self._take(work[: end + 2])
-            self._held = b""
+            self._undecided = b""
             return work[end + len(_END_OF_CONTENT) :]
         cut = _cut(work)
-        self._held = work[cut:]
+        self._undecided = work[cut:]
         if cut:
             self._take(work[:cut])
         return None
@@ -168,60 +182,64 @@ class ContentReader:
         self._close_block()
         return tuple(self._blocks)
 
+    def discard(self) -> None:
+        """Let go of what is held, and of the room for it."""
+        self._block.clear()
+        self._blocks.clear()
+        reserved, self.reserved_octets = self.reserved_octets, 0
+        self._room.release(reserved)
+
     def _take(self, chunk: bytes) -> None:
-        if self.fault is None:
-            self.fault = self._fault_of(chunk)
-        if self.fault is None or self.fault is Fault.TOO_BIG:
-            self.octets += len(chunk)
-        if self.fault is not None:
-            self._pieces.clear()
-            self._blocks.clear()
-            return
+        """Take octets that begin at, and do not end within, a CRLF and what may follow it."""
+        bare = has_lone_newline(chunk)
         if b"\r\n." in chunk:
             chunk = chunk.replace(b"\r\n.", b"\r\n")
-        if self._normalise and has_lone_newline(chunk):
-            chunk = _LONE.sub(b"\r\n", chunk)
         if self._first:
             self._first = False
             chunk = chunk[2:]
-        self._add(chunk)
+        if bare and self._normalise:
+            chunk = _LONE.sub(b"\r\n", chunk)
+        self.octets += len(chunk)
+        fault = self._fault_of(chunk, bare=bare)
+        if fault is not None:
+            self.fault = max(fault, self.fault or fault)
+            self.discard()
+        elif self.fault is None:
+            self._keep(chunk)
 
-    def _fault_of(self, chunk: bytes) -> Fault | None:
-        if not self._normalise and has_lone_newline(chunk):
+    def _fault_of(self, chunk: bytes, *, bare: bool) -> Fault | None:
+        if bare and not self._normalise:
             return Fault.BARE_NEWLINE
         if self._has_long_line(chunk):
             return Fault.LINE_TOO_LONG
-        if self.octets + len(chunk) > self._limit_octets + 2:
+        if self.octets > self.limit_octets:
             return Fault.TOO_BIG
-        if not self._reserve(len(chunk)):
+        if self.fault is None and not self._room.reserve(len(chunk)):
             return Fault.NO_ROOM
-        self.reserved_octets += len(chunk)
         return None
 
     def _has_long_line(self, chunk: bytes) -> bool:
         """Leap from line end to line end, as far as one line may reach at a time."""
-        position = -self._line_octets
-        while len(chunk) - position > self._line_limit:
-            end = chunk.rfind(b"\n", max(position, 0), max(position + self._line_limit, 0))
+        start = -self._line_octets
+        while len(chunk) - start > self.line_limit:
+            end = chunk.rfind(b"\n", max(start, 0), max(start + self.line_limit, 0))
             if end < 0:
                 return True
-            position = end + 1
-        last = chunk.rfind(b"\n")
-        self._line_octets = len(chunk) - last - 1 if last >= 0 else self._line_octets + len(chunk)
+            start = end + 1
+        last = chunk.rfind(b"\n", max(start, 0))
+        self._line_octets = len(chunk) - (last + 1 if last >= 0 else start)
         return False
 
-    def _add(self, chunk: bytes) -> None:
-        self._pieces.append(chunk)
-        self._pieces_octets += len(chunk)
-        if self._pieces_octets >= BLOCK_OCTETS:
+    def _keep(self, chunk: bytes) -> None:
+        self.reserved_octets += len(chunk)
+        self._block += chunk
+        if len(self._block) >= BLOCK_OCTETS:
             self._close_block()
 
     def _close_block(self) -> None:
-        block = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        if block:
-            self._blocks.append(block)
-        self._pieces.clear()
-        self._pieces_octets = 0
+        if self._block:
+            self._blocks.append(bytes(self._block))
+            self._block.clear()
 
 
 def _cut(work: bytes) -> int:

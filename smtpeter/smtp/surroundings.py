@@ -1,0 +1,85 @@
+"""What every session of the server uses: the operator's settings, and the parts around it."""
+
+from __future__ import annotations
+
+from typing import Protocol as Shape
+
+from attrs import frozen
+from twisted.cred.portal import Portal
+from twisted.internet.interfaces import IAddress, IOpenSSLServerConnectionCreator, IReactorTime
+
+from smtpeter.smtp.session import Limits
+from smtpeter.smtp.wire import Room
+
+
+@frozen
+class ServerSettings:
+    """
+    What the operator decided for all sessions.
+
+    Attributes:
+        product: the word behind the host name in the greeting.
+        line_octets: the longest line of content, CRLF included.
+        normalise: lone CR and LF in content become CRLF instead of a refusal.
+        max_errors: protocol errors of a client before it is hung up on.
+        command_seconds: the wait for a command (RFC 5321 section 4.5.3.2.7).
+        content_seconds: the wait for each block of content.
+        session_seconds: the length of a whole session.
+    """
+
+    hostname: str
+    limits: Limits
+    product: str = "smtpeter"
+    enhanced_codes: bool = False
+    line_octets: int = 16384
+    normalise: bool = False
+    max_errors: int = 10
+    command_seconds: float = 300.0
+    content_seconds: float = 180.0
+    session_seconds: float = 3600.0
+
+
+class Budget(Room, Shape):
+    """Room for content in memory, shared by all sessions."""
+
+    @property
+    def free_octets(self) -> int: ...
+
+
+class LoginLimit(Shape):
+    """Remembers failed logins."""
+
+    def blocked(self, address: str, username: str) -> bool: ...
+
+    def delay_seconds(self, address: str, username: str) -> float: ...
+
+    def failed(self, address: str, username: str) -> None: ...
+
+    def succeeded(self, address: str, username: str) -> None: ...
+
+
+@frozen
+class Surroundings:
+    """The parts that every session uses."""
+
+    settings: ServerSettings
+    portal: Portal
+    budget: Budget
+    login_limit: LoginLimit
+    clock: IReactorTime
+    tls: IOpenSSLServerConnectionCreator | None
+
+
+class Transport(Shape):
+    """What a session asks of its connection, over TCP and over TLS."""
+
+    def write(self, data: bytes) -> None: ...
+    def loseConnection(self) -> None: ...
+    def abortConnection(self) -> None: ...
+    def pauseProducing(self) -> None: ...
+    def resumeProducing(self) -> None: ...
+    def registerProducer(self, producer: object, streaming: bool) -> None: ...  # noqa: FBT001
+    def unregisterProducer(self) -> None: ...
+    def startTLS(self, contextFactory: object) -> None: ...
+    def setTcpNoDelay(self, enabled: bool) -> None: ...  # noqa: FBT001
+    def getPeer(self) -> IAddress: ...

@@ -1,0 +1,173 @@
+"""A client's side of an SMTP connection, in memory."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from attrs import evolve
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from smtpeter.budget import ContentBudget
+from smtpeter.smtp.server import ServerSettings, SmtpServer, Surroundings
+from smtpeter.smtp.session import Limits
+from tests.fakes import PASSWORD, USERNAME, FakeChecker, FakeLoginLimit, FakeRealm, FakeSender
+from tests.fakes import portal as portal_of
+
+CLIENT = IPv4Address("TCP", "192.0.2.7", 40000)
+SETTINGS = ServerSettings("mail.relay.example", Limits(message_octets=52_428_800, recipients=100))
+BUFFER_OCTETS = 64 * 1024
+
+PLAIN = "AUTH PLAIN " + base64.b64encode(f"\0{USERNAME}\0{PASSWORD}".encode()).decode()
+ENVELOPE = b"MAIL FROM:<noor@shop.example>\r\nRCPT TO:<kees@mailbox.example>\r\nDATA\r\n"
+MESSAGE = b"From: noor@shop.example\r\nSubject: Your order\r\n\r\nIt is on its way.\r\n"
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class NoTls:
+    """A TLS that is offered; on a transport that makes no handshake it is never asked."""
+
+    def serverConnectionForTLS(self, tlsProtocol: Any) -> Any:  # noqa: ARG002
+        raise AssertionError("no handshake is made in memory")
+
+
+class MemoryTransport(StringTransport):
+    """Has the buffer of a real transport: when it is full, the producer is told."""
+
+    def __init__(self) -> None:
+        super().__init__(peerAddress=CLIENT)
+        self.tls_started = False
+        self.greatest_octets = 0
+        self.writes = 0
+
+    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: FBT001
+        self.no_delay = enabled
+
+    def startTLS(self, contextFactory: object) -> None:  # noqa: ARG002
+        self.tls_started = True
+
+    def write(self, data: bytes) -> None:
+        assert not self.disconnecting, "nothing is written to a connection that was closed"
+        self.writes += 1
+        super().write(data)
+        self.greatest_octets = max(self.greatest_octets, len(self.value()))
+        if self.producer is not None and len(self.value()) > BUFFER_OCTETS:
+            self.producer.pauseProducing()
+
+    def taken(self) -> bytes:
+        """What was written; the client reads it."""
+        octets: bytes = self.value()
+        self.clear()
+        if self.producer is not None and len(octets) > BUFFER_OCTETS:
+            self.producer.resumeProducing()
+        return octets
+
+
+class Dialogue:
+    """
+    One connection to a session of the server.
+
+    Nothing listens and nothing waits: `clock` moves only when a test moves it.
+
+    Args:
+        implicit_tls: the session believes to be inside TLS from its start.
+        tls: STARTTLS can be offered.
+        changes: to `SETTINGS`.
+    """
+
+    def __init__(
+        self,
+        *,
+        implicit_tls: bool = True,
+        tls: bool = True,
+        budget: ContentBudget | None = None,
+        **changes: Any,
+    ) -> None:
+        self.clock = Clock()
+        self.checker = FakeChecker()
+        self.sender = FakeSender()
+        self.realm = FakeRealm(self.sender)
+        self.login_limit = FakeLoginLimit()
+        self.budget = budget or ContentBudget(256 * 1024 * 1024)
+        self.ended = 0
+        self.transport = MemoryTransport()
+        around = Surroundings(
+            settings=evolve(SETTINGS, **changes),
+            portal=portal_of(self.realm, self.checker),
+            budget=self.budget,
+            login_limit=self.login_limit,
+            clock=self.clock,
+            tls=NoTls() if tls else None,
+        )
+        self.server = SmtpServer(around, self._note_end, implicit_tls=implicit_tls)
+        self.server.makeConnection(self.transport)
+        if implicit_tls:
+            self.server.handshakeCompleted()
+        self.greeting = self.replies()
+
+    def _note_end(self, server: SmtpServer) -> None:  # noqa: ARG002
+        self.ended += 1
+
+    def send(self, octets: bytes, *, at_a_time: int = 0) -> None:
+        """Let octets arrive, all in one go or so many at a time."""
+        step = at_a_time or len(octets)
+        for start in range(0, len(octets), step or 1):
+            self.server.dataReceived(octets[start : start + step])
+
+    def say(self, *lines: str) -> list[str]:
+        """Send lines in one go, and take the replies to them."""
+        self.send("".join(f"{line}\r\n" for line in lines).encode())
+        return self.replies()
+
+    def replies(self) -> list[str]:
+        """The complete replies since the last call; one of several lines has newlines in it."""
+        replies: list[str] = []
+        lines: list[str] = []
+        for line in self.transport.taken().decode("ascii").splitlines():
+            lines.append(line)
+            if line[3:4] != "-":
+                replies.append("\n".join(lines))
+                lines = []
+        assert not lines, "the server stopped in the middle of a reply"
+        return replies
+
+    def codes(self) -> list[int]:
+        """The codes of the replies since the last call."""
+        return [int(reply[:3]) for reply in self.replies()]
+
+    @property
+    def closed(self) -> bool:
+        """True when the server has hung up."""
+        return bool(self.transport.disconnecting)
+
+    def lose(self) -> None:
+        """The connection is lost."""
+        self.server.connectionLost(Failure(ConnectionLost()))
+
+
+def secured(**settings: Any) -> Dialogue:
+    """A dialogue inside TLS, behind EHLO."""
+    dialogue = Dialogue(**settings)
+    dialogue.say("EHLO desk.shop.example")
+    return dialogue
+
+
+def logged_in(**settings: Any) -> Dialogue:
+    """The same behind AUTH."""
+    dialogue = secured(**settings)
+    assert dialogue.say(PLAIN) == ["235 Welcome back"]
+    return dialogue
+
+
+def receiving(**settings: Any) -> Dialogue:
+    """The same behind DATA: the content may come."""
+    dialogue = logged_in(**settings)
+    dialogue.send(ENVELOPE)
+    assert dialogue.codes() == [250, 250, 354]
+    return dialogue
