@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -33,6 +34,36 @@ ONE = envelope("kees@mailbox.example")
 TWO = envelope("kees@mailbox.example", "jan@mailbox.example")
 
 
+class NotingTransport(StringTransport):
+    """
+    A transport that notes what is done to it.
+
+    Attributes:
+        full: a producer is paused after every write.
+        writes: what was written, each write apart.
+        producers: all that were ever registered.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full = False
+        self.writes: list[bytes] = []
+        self.producers: list[Any] = []
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        self.writes.append(data)
+        if self.full and self.producer is not None:
+            self.producer.pauseProducing()
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        self.write(b"".join(data))
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: FBT001
+        super().registerProducer(producer, streaming)
+        self.producers.append(producer)
+
+
 class Remote:
     """
     A server that says what a test tells it to.
@@ -45,7 +76,7 @@ class Remote:
         self, settings: ClientSettings = SETTINGS, *, octet_by_octet: bool = False
     ) -> None:
         self.clock = Clock()
-        self.transport = StringTransport()
+        self.transport = NotingTransport()
         self.client = SmtpClient(settings, self.clock)
         self.ready: list[Any] = []
         self.client.ready.addBoth(self.ready.append)
