@@ -21,6 +21,7 @@ from attrs import frozen
 from tests.scenarios.programs import ROOT, WAIT_SECONDS, free_ports, wait_for
 
 ACCOUNT = "noor@shop.example"
+DEFAULT_PORTS = (2525, 2465, 8443, 8080)
 _CLI = "import sys; from smtpeter.cli import main; sys.exit(main())"
 
 
@@ -41,20 +42,27 @@ class Daemon:
     Args:
         settings: keys of the configuration with their full names, as in
             `{"delivery.mode": "mx"}`; they stand over the test's own.
+        bare: without a configuration, on the default ports.
 
     Attributes:
-        directory: holds everything; the state directory is `state` in it.
+        directory: holds everything.
+        certificate: what clients trust.
         starttls: a port for SMTP with STARTTLS; likewise `implicit_tls`, `https`, `http`.
     """
 
-    def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, settings: Mapping[str, Any] | None = None, *, bare: bool = False) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="smtpeter-")
         self.directory = Path(self._temporary.name)
-        self.starttls, self.implicit_tls, self.https, self.http = free_ports(4)
+        self.state_dir = self.directory / ("smtpeter-state" if bare else "state")
+        self.certificate = self.state_dir / "certificate.pem"
+        ports = DEFAULT_PORTS if bare else free_ports(4)
+        self.starttls, self.implicit_tls, self.https, self.http = ports
         self._file = self.directory / "smtpeter.toml"
+        self._configuration = [] if bare else ["--config", str(self._file)]
         self._log = self.directory / "log"
         self._process: subprocess.Popen[bytes] | None = None
-        self.configure(settings or {})
+        if not bare:
+            self.configure(settings or {})
 
     def configure(self, settings: Mapping[str, Any]) -> None:
         """Write the configuration anew."""
@@ -91,15 +99,6 @@ class Daemon:
         self._temporary.cleanup()
 
     @property
-    def certificate(self) -> Path:
-        """The self-signed certificate."""
-        return self.state_dir / "certificate.pem"
-
-    @property
-    def state_dir(self) -> Path:
-        return self.directory / "state"
-
-    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
@@ -126,7 +125,7 @@ class Daemon:
         twistd = Path(sys.executable).with_name("twistd")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [twistd, "-n", "--pidfile=", "smtpeter", "--config", self._file],
+                [twistd, "-n", "--pidfile=", "smtpeter", *self._configuration],
                 cwd=self.directory,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
@@ -157,7 +156,7 @@ class Daemon:
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the operator's command on the same configuration."""
         return subprocess.run(
-            [sys.executable, "-c", _CLI, *arguments, "--config", str(self._file)],
+            [sys.executable, "-c", _CLI, *arguments, *self._configuration],
             cwd=self.directory,
             env=self._environment(),
             capture_output=True,

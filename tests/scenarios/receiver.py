@@ -68,6 +68,7 @@ class Receiver:
         port: where it listens.
         behaviour: how it answers.
         sessions: how many connections there were.
+        contents: how many times content was handed over, whatever the answer.
         refused: how many messages or recipients were answered with something else than 250.
     """
 
@@ -76,6 +77,7 @@ class Receiver:
     ) -> None:
         self.behaviour = behaviour or Behaviour()
         self.sessions = 0
+        self.contents = 0
         self.refused = 0
         self.port = 0
         self._context = context
@@ -247,6 +249,7 @@ class _Session:
                 return False
             lines.append(line.removeprefix(b"."))
         behaviour = self._receiver.behaviour
+        self._receiver.contents += 1
         await asyncio.sleep(behaviour.delay_seconds)
         if behaviour.drop == ".":
             return False
