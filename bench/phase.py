@@ -212,6 +212,8 @@ def _turns(before: TurnData | None, after: TurnData | None) -> Figures:
     ):
         counts = counts_between(earlier, later)
         for name, percent in (("p50", 50), ("p99", 99), ("p99_9", 99.9)):
-            figures[f"turn_{clock}_{name}_ms"] = percentile_ns(counts, percent) / 1e6
+            # a bucket's upper edge may lie above the longest turn in it
+            limit_ns = min(percentile_ns(counts, percent), later["max_ns"])
+            figures[f"turn_{clock}_{name}_ms"] = limit_ns / 1e6
         figures[f"turn_{clock}_max_ms"] = later["max_ns"] / 1e6
     return figures

@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import json
 import platform
+import shutil
 import signal
 import sys
 import tempfile
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--resume", action="store_true", help="the generator resumes TLS sessions")
     add("--json", type=Path, metavar="FILE", help="also write all figures there")
     add("--dir", type=Path, metavar="DIR", help="where the servers keep their queues")
+    add("--keep", action="store_true", help="leave there what the servers wrote")
     add("--profile", type=Path, metavar="FILE", help="run smtpeter under cProfile, result there")
     add(
         "--postfix-set",
@@ -111,10 +113,11 @@ def _measure(options: argparse.Namespace) -> int:
     plan = _plan(options)
     began_at = time.monotonic()
     with contextlib.ExitStack() as cleaning:
-        directory = cleaning.enter_context(
-            tempfile.TemporaryDirectory(prefix="smtpeter-bench-", dir=options.dir)
-        )
-        base = Path(directory)
+        base = Path(tempfile.mkdtemp(prefix="smtpeter-bench-", dir=options.dir))
+        if options.keep:
+            print(f"queues, databases and logs stay in {base}", file=sys.stderr)
+        else:
+            cleaning.callback(shutil.rmtree, base)
         base.chmod(0o755)  # Postfix's processes run as another user
         sink = cleaning.enter_context(SinkWorker())
         generator = cleaning.enter_context(GeneratorWorker())
