@@ -1,0 +1,67 @@
+"""DNS from a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.names import dns
+from twisted.names.common import ResolverBase
+from twisted.names.error import DNSNameError
+
+TTL_SECONDS = 300
+
+
+class Zone(ResolverBase):
+    """
+    A resolver that knows what a test tells it.
+
+    Attributes:
+        records: by name and type: records as (name, type, payload, ttl), an exception to
+            fail with, or None for no answer at all. A name without any entry does not exist.
+        asked: every question.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: dict[tuple[str, int], Any] = {}
+        self.names: set[str] = set()
+        self.asked: list[tuple[str, int]] = []
+
+    def mx(self, domain: str, *exchangers: tuple[int, str], ttl: int = TTL_SECONDS) -> None:
+        self.names.add(domain)
+        self.records[domain, dns.MX] = [
+            (domain, dns.MX, dns.Record_MX(preference, name.removeprefix(".").encode()), ttl)
+            for preference, name in exchangers
+        ]
+
+    def host(self, name: str, *addresses: str, ttl: int = TTL_SECONDS) -> None:
+        self.names.add(name)
+        v6 = [each for each in addresses if ":" in each]
+        v4 = [each for each in addresses if ":" not in each]
+        self.records[name, dns.A] = [(name, dns.A, dns.Record_A(each), ttl) for each in v4]
+        self.records[name, dns.AAAA] = [(name, dns.AAAA, dns.Record_AAAA(each), ttl) for each in v6]
+
+    def broken(self, name: str, kind: int, error: Exception | None) -> None:
+        self.names.add(name)
+        self.records[name, kind] = error
+
+    def _lookup(
+        self,
+        name: bytes,
+        cls: int,  # noqa: ARG002
+        type: int,  # noqa: A002
+        timeout: Sequence[int] | None,  # noqa: ARG002
+    ) -> Deferred[Any]:
+        text = name.decode().lower()
+        self.asked.append((text, type))
+        if text not in self.names:
+            return fail(DNSNameError(None))
+        found = self.records.get((text, type), [])
+        if found is None:
+            return Deferred()
+        if isinstance(found, Exception):
+            return fail(found)
+        answers = [dns.RRHeader(at, kind, ttl=ttl, payload=data) for at, kind, data, ttl in found]
+        return succeed((answers, [], []))
