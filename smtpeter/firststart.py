@@ -125,7 +125,9 @@ def rest_command(made: FirstCredentials, config: Config) -> str:
         str(config.state_dir / CERTIFICATE_FILE),
         "--header",
         f"Authorization: Bearer {made.token}",
-        "--json",
+        "--header",
+        "Content-Type: application/json",
+        "--data",
         fields,
         f"{config.http.public_url}/v1/send",
     ]

@@ -50,6 +50,9 @@ from smtpeter.tls import CertificateWatch, ServerTLS, server_tls
 from smtpeter.transform.instructions import remove_instructions
 from smtpeter.transform.pipeline import Pipeline, Stage, always
 from smtpeter.transform.received import add_received
+from smtpeter.web.api import submission as web
+from smtpeter.web.root import root_resource
+from smtpeter.web.site import Site, SiteService
 
 # While one thread runs Python, another waits this long for its turn at most; the default
 # of 5 ms is what a message would wait several times on its way.
@@ -100,7 +103,7 @@ def build(config: Config, reactor: Any) -> IService:
     with database.connect() as connection:
         keys = KeySource(time.time, messages.greatest_key(connection))
     outbound = take_out(config, keys, store, threads, reactor)
-    portal = let_in(config, keys, store, threads, outbound, reactor)
+    portal = let_in(config, keys, store, threads, outbound)
     budget = ContentBudget(config.smtp.max_content_in_flight_octets)
     around = smtp_surroundings(config, portal, budget, tls, reactor)
     connections = ConnectionLimit(
@@ -108,10 +111,13 @@ def build(config: Config, reactor: Any) -> IService:
     )
     outside = SmtpFactory(around, connections, implicit_tls=False)
     inside = SmtpFactory(around, connections, implicit_tls=True)
-    factories = {
+    https = site(config, portal, budget, threads, reactor, https=True)
+    http = site(config, portal, budget, threads, reactor, https=False)
+    factories: dict[str, Any] = {
         "smtp.starttls": outside,
         "smtp.implicit_tls": TLSMemoryBIOFactory(tls, False, inside),
-        **web_factories(config, portal, budget, threads.call, tls, reactor),
+        "http.https": TLSMemoryBIOFactory(tls, False, https),
+        "http.http": http,
     }
 
     root = RootService(reactor, (ConfigError, StoreError))
@@ -122,6 +128,8 @@ def build(config: Config, reactor: Any) -> IService:
         outbound.queue,
         outbound.nudges,
         SmtpSessions([outside, inside], reactor),
+        SiteService(https),
+        SiteService(http),
         *(
             PortService(reactor, port, factories[key])
             for key, ports in claimed.items()
@@ -216,7 +224,6 @@ def let_in(
     store: Store,
     threads: Threads,
     outbound: Outbound,
-    reactor: Any,
 ) -> Portal:
     """The portal of both front doors, with the intake behind it."""
     settings = IntakeSettings(
@@ -262,6 +269,21 @@ def smtp_surroundings(
         clock=reactor,
         tls=tls,
     )
+
+
+def site(
+    config: Config,
+    portal: Portal,
+    budget: ContentBudget,
+    threads: Threads,
+    reactor: Any,
+    *,
+    https: bool,
+) -> Site:
+    """What serves HTTP connections, inside TLS or in the clear."""
+    limits = web.Limits(config.smtp.max_recipients, config.smtp.max_message_octets)
+    root = root_resource(portal, https=https, in_thread=threads.call, clock=reactor, limits=limits)
+    return Site(root, reactor, budget, config.http.max_body_octets)
 
 
 def _host_of(receiver: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 
+from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime, ITCPTransport
 from twisted.internet.protocol import connectionDone
@@ -171,3 +172,14 @@ class Site(server.Site):
     def _abort_all(self) -> None:
         for channel in list(self._channels):
             channel.transport.abortConnection()
+
+
+class SiteService(Service):
+    """Closes the connections of a site well when the service stops, after its ports."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def stopService(self) -> Deferred[None]:
+        Service.stopService(self)
+        return self._site.close()
