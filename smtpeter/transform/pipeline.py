@@ -57,11 +57,8 @@ class Pipeline:
     def __init__(self, stages: Sequence[Stage]) -> None:
         self._stages = tuple(stages)
 
-    def run(self, draft: Draft) -> Deferred[Transformed]:
+    async def run(self, draft: Draft) -> Transformed:
         """Send a draft through the stages it wants. Never fails."""
-        return Deferred.fromCoroutine(self._run(draft))
-
-    async def _run(self, draft: Draft) -> Transformed:
         problems: list[Problem] = []
         for stage in self._stages:
             if not stage.wanted(draft.features):

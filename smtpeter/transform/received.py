@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 
 from attrs import evolve
 
@@ -19,13 +20,18 @@ def add_received(draft: Draft, hostname: str) -> Draft:
     """Put a Received field on top of the message."""
     if not draft.trace.protocol:
         return draft
-    date = format_datetime(datetime.fromtimestamp(draft.received, UTC))
     line = (
         f"Received: from {_from_clause(draft.trace)}\r\n"
         f"\tby {hostname} with {draft.trace.protocol} id {draft.message_id};\r\n"
-        f"\t{date}\r\n"
+        f"\t{_date(int(draft.received))}\r\n"
     )
     return evolve(draft, content=draft.content.prepended(line.encode("ascii")))
+
+
+@lru_cache(maxsize=64)
+def _date(seconds: int) -> str:
+    """RFC 5322 section 3.3; many messages of one second share it."""
+    return format_datetime(datetime.fromtimestamp(seconds, UTC))
 
 
 def _from_clause(trace: Trace) -> str:
