@@ -8,7 +8,12 @@ from typing import Any
 import attrs
 from twisted.internet.defer import CancelledError
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
-from twisted.internet.error import ConnectBindError, ConnectError, TCPTimedOutError
+from twisted.internet.error import (
+    ConnectBindError,
+    ConnectError,
+    ConnectingCancelledError,
+    TCPTimedOutError,
+)
 from twisted.internet.error import TimeoutError as ConnectTimedOut
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
@@ -127,8 +132,8 @@ class Connecting:
         )
         try:
             await endpoint.connect(_OneConnection(client))
-        except CancelledError:
-            raise
+        except ConnectingCancelledError as error:
+            raise CancelledError from error
         except ConnectBindError as error:
             raise _not_connected(host, address, "bind", "error", "4.3.5", error) from error
         except (ConnectTimedOut, TCPTimedOutError) as error:
