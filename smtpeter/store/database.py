@@ -10,14 +10,30 @@ from typing import Any
 import alembic.command
 import alembic.config
 import alembic.util
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    SQLAlchemyError,
+)
 
 BUSY_SECONDS = 10.0
-WAL_CHECKPOINT_PAGES = 16_384  # 64 MiB: the bound, should the checkpointer fall behind
+# The commit that fills the log copies it into the database: at 16 MiB that holds it up for
+# some 20 ms, at 64 MiB three times as long and no cheaper on the whole. Copying in a thread
+# of its own was tried; the longest wait stayed what it was.
+WAL_CHECKPOINT_PAGES = 4096
+# What the log may keep of the disk after a long reader has made it grow.
+WAL_OCTETS = 64 * 1024 * 1024
 
 _SQLITE_FULL = 13
 _POSTGRESQL_DISK_FULL = "53100"
+_POSTGRESQL_MIGRATION_LOCK = 0x736D7470  # "smtp"; one process at a time brings up to date
 
 
 class StoreError(Exception):
@@ -32,6 +48,10 @@ class StorageFull(StoreError):
     """There is no room left for what was to be written."""
 
 
+class ValueRefused(StoreError):
+    """The database works, but does not take these values."""
+
+
 class Database:
     """
     An open database, used from any thread.
@@ -43,6 +63,12 @@ class Database:
     def __init__(self, engine: Engine, directory: Path | None) -> None:
         self.engine = engine
         self.directory = directory
+        self._writing = engine.execution_options(smtpeter_writes=True)
+        self._reading = engine
+        if engine.dialect.name == "postgresql":
+            self._reading = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
 
     @classmethod
     def open(cls, url: str, state_dir: Path | None = None, *, readers: int = 5) -> Database:
@@ -59,64 +85,103 @@ class Database:
         """
         try:
             parsed = make_url(url)
-        except ArgumentError:
-            raise StoreError(f"database.url: {url!r} is no database URL") from None
-        directory: Path | None = None
-        if parsed.get_backend_name() == "sqlite":
-            if parsed.database and parsed.database != ":memory:":
-                path = (state_dir or Path()) / parsed.database
-                directory = path.parent
-                parsed = parsed.set(database=str(path))
-            engine = create_engine(
-                parsed.set(drivername="sqlite"),
-                connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
-            )
-            _prepare_sqlite(engine)
+        except (ArgumentError, ValueError):  # the text may hold a password
+            raise StoreError("database.url: this is no database URL") from None
+        if parsed.get_backend_name() == "sqlite" and parsed.database:
+            path = (state_dir or Path()) / parsed.database
+            parsed = parsed.set(drivername="sqlite", database=str(path))
+            database = cls(_sqlite(parsed), path.parent)
         elif parsed.get_backend_name() == "postgresql":
-            engine = create_engine(
-                parsed.set(drivername="postgresql+psycopg"),
-                pool_size=readers + 2,
-                max_overflow=2,
-                pool_pre_ping=True,
-                connect_args={"connect_timeout": int(BUSY_SECONDS)},
-            )
+            database = cls(_postgresql(parsed.set(drivername="postgresql+psycopg"), readers), None)
         else:
-            raise StoreError(f"database.url: {parsed.get_backend_name()!r} is not supported")
-        database = cls(engine, directory)
-        shown = parsed.render_as_string(hide_password=True)
+            raise StoreError("database.url: allowed are sqlite:///FILE and postgresql://…")
         try:
             database.migrate()
-        except (SQLAlchemyError, alembic.util.CommandError) as error:
-            engine.dispose()
-            cause = getattr(error, "orig", None) or error
-            words = " ".join(str(cause).split())
+        except (SQLAlchemyError, StoreError, alembic.util.CommandError) as error:
+            database.close()
+            words = " ".join(str(getattr(error, "orig", None) or error).split())
+            shown = parsed.render_as_string(hide_password=True)
             raise StoreError(f"cannot open the database {shown}: {words}") from error
         return database
 
     def migrate(self) -> None:
-        """Apply the migrations that are missing, in one transaction."""
+        """
+        Apply the migrations that are missing, in one transaction.
+
+        Raises:
+            StoreError: a newer program has made the tables.
+        """
         config = alembic.config.Config()
         config.set_main_option("script_location", "smtpeter.store:migrations")
+        scripts = ScriptDirectory.from_config(config)
+        with self.connect() as connection:
+            if _revision(connection) == scripts.get_current_head():
+                return
         with self.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(
+                    f"SELECT pg_advisory_xact_lock({_POSTGRESQL_MIGRATION_LOCK})"
+                )
+            known = {script.revision for script in scripts.walk_revisions()}
+            if _revision(connection) not in {None, *known}:
+                raise StoreError("a newer version of this program has changed its tables")
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, "head")
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """A connection to read with. Errors of the database become `StoreError`."""
-        with _translated(), self.engine.connect() as connection:
+        with _translated(), self._reading.connect() as connection:
             yield connection
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """A transaction to write in; it commits at the end, or leaves nothing behind."""
-        with _translated(), self.engine.connect() as connection:
-            connection.execution_options(smtpeter_writes=True)
-            with connection.begin():
-                yield connection
+        with _translated(), self._writing.begin() as connection:
+            yield connection
 
     def close(self) -> None:
+        """
+        Close all connections; whoever needs one later gets a new one.
+
+        A process that is going to fork does this before: neither the locks of SQLite nor a
+        session of PostgreSQL can be taken along.
+        """
         self.engine.dispose()
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _sqlite(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+    _prepare_sqlite(engine)
+    return engine
+
+
+def _postgresql(url: URL, readers: int) -> Engine:
+    milliseconds = int(BUSY_SECONDS * 1000)
+    try:
+        return create_engine(
+            url,
+            pool_size=readers + 2,
+            max_overflow=2,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": int(BUSY_SECONDS),
+                # A server that has vanished is given up, not waited for.
+                "keepalives_idle": int(BUSY_SECONDS),
+                "keepalives_interval": int(BUSY_SECONDS),
+                "keepalives_count": 3,
+                "tcp_user_timeout": 3 * milliseconds,
+                "options": f"-c lock_timeout={milliseconds}",
+            },
+        )
+    except ImportError:
+        raise StoreError(
+            "PostgreSQL needs the package psycopg: pip install 'smtpeter[postgresql]'"
+        ) from None
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -130,6 +195,7 @@ def _prepare_sqlite(engine: Engine) -> None:
             "synchronous = FULL",  # a commit that returned survives the loss of power
             "foreign_keys = ON",
             f"wal_autocheckpoint = {WAL_CHECKPOINT_PAGES}",
+            f"journal_size_limit = {WAL_OCTETS}",
             "cache_size = -16384",
         ):
             cursor.execute(f"PRAGMA {pragma}")
@@ -150,6 +216,8 @@ def _translated() -> Iterator[None]:
         raise
     except DBAPIError as error:
         raise store_error(error) from error
+    except UnicodeEncodeError as error:  # half a surrogate pair
+        raise ValueRefused(str(error)) from error
 
 
 def store_error(error: DBAPIError) -> StoreError:
@@ -159,4 +227,8 @@ def store_error(error: DBAPIError) -> StoreError:
         getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == _SQLITE_FULL
         or getattr(error.orig, "sqlstate", "") == _POSTGRESQL_DISK_FULL
     )
-    return StorageFull(words) if full else StoreUnavailable(words)
+    if full:
+        return StorageFull(words)
+    if isinstance(error, OperationalError | InterfaceError | InternalError):
+        return StoreUnavailable(words)
+    return ValueRefused(words)

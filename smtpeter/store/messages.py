@@ -6,10 +6,11 @@ import enum
 import json
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from attrs import field, frozen
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, literal_column, select, update
 
 from smtpeter.message.address import Mailbox
 from smtpeter.message.content import Content
@@ -102,10 +103,13 @@ ADD_SUBMISSION = insert(submissions)
 ADD_BLOCK = insert(content_blocks)
 ADD_MESSAGE = insert(messages)
 
+# Written out, so that the planner of any database sees that the index of those that wait fits.
+IS_WAITING = messages.c.state == literal_column(str(int(State.WAITING)))
+
 # Only a message that still waits can end or be put off: an operator may have cancelled it.
 SET_OUTCOME = (
     update(messages)
-    .where(messages.c.id == bindparam("message"), messages.c.state == State.WAITING)
+    .where(messages.c.id == bindparam("message"), IS_WAITING)
     .values(
         state=bindparam("new_state"),
         attempts=bindparam("new_attempts"),
@@ -134,7 +138,7 @@ def additions(parcel: Parcel, content: Content, added: Iterable[Message]) -> lis
                     "envid": parcel.envid,
                     "eightbit": parcel.eightbit,
                     "smtputf8": parcel.smtputf8,
-                    "features": json.dumps(parcel.features.as_dict()),
+                    "features": _as_json(parcel.features),
                     "tags": parcel.tags,
                     "template_id": parcel.template_id,
                     "helo": parcel.trace.helo,
@@ -159,6 +163,11 @@ def additions(parcel: Parcel, content: Content, added: Iterable[Message]) -> lis
     return changes
 
 
+@lru_cache(maxsize=1024)
+def _as_json(features: Features) -> str:
+    return json.dumps(features.as_dict())
+
+
 def _message_row(each: Message) -> dict[str, Any]:
     notify = each.recipient.notify
     return {
@@ -169,7 +178,7 @@ def _message_row(each: Message) -> dict[str, Any]:
         "notify": ",".join(sorted(notify)) if notify is not None else None,
         "orcpt": each.recipient.orcpt,
         "receiver": each.receiver,
-        "state": State.WAITING,
+        "state": int(State.WAITING),
         "attempts": each.attempts,
         "due": each.due,
         "attempted": None,
@@ -182,7 +191,7 @@ def outcome(message: Message, state: State, *, due: float, reply: str, now: floa
     """The change that records what an attempt led to."""
     row = {
         "message": message.id,
-        "new_state": state,
+        "new_state": int(state),
         "new_attempts": message.attempts + 1,
         "new_due": due,
         "new_attempted": now,
@@ -204,7 +213,7 @@ def due_messages(connection: Connection, receiver: str, now: float, limit: int) 
         .join(submissions, submissions.c.key == messages.c.submission)
         .where(
             messages.c.receiver == receiver,
-            messages.c.state == State.WAITING,
+            IS_WAITING,
             messages.c.due <= now,
         )
         .order_by(messages.c.due)
@@ -223,7 +232,7 @@ def next_due(connection: Connection, receiver: str, now: float) -> float | None:
     """When the next message of a receiver becomes due; None when no other waits."""
     query = select(func.min(messages.c.due)).where(
         messages.c.receiver == receiver,
-        messages.c.state == State.WAITING,
+        IS_WAITING,
         messages.c.due > now,
     )
     due: float | None = connection.execute(query).scalar_one()
@@ -234,7 +243,7 @@ def waiting_receivers(connection: Connection) -> list[tuple[str, float]]:
     """Each receiver for which messages wait, with the time its first is due."""
     query = (
         select(messages.c.receiver, func.min(messages.c.due))
-        .where(messages.c.state == State.WAITING)
+        .where(IS_WAITING)
         .group_by(messages.c.receiver)
     )
     return [(receiver, due) for receiver, due in connection.execute(query)]
@@ -252,7 +261,7 @@ def reroute(connection: Connection, receiver_of: Callable[[str], str]) -> None:
         if receiver_of(receiver) == receiver and not is_special(receiver):
             continue
         query = select(messages.c.id, messages.c.recipient).where(
-            messages.c.receiver == receiver, messages.c.state == State.WAITING
+            messages.c.receiver == receiver, IS_WAITING
         )
         rows = [
             {

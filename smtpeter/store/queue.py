@@ -19,6 +19,7 @@ from sqlalchemy import (
 from smtpeter.store import events
 from smtpeter.store.events import Event
 from smtpeter.store.messages import (
+    IS_WAITING,
     PARCEL_COLUMNS,
     Message,
     Parcel,
@@ -29,8 +30,6 @@ from smtpeter.store.messages import (
 from smtpeter.store.tables import messages, nudges, submissions
 
 CANCELLED_AT_ONCE = 500
-
-_WAITING = messages.c.state == State.WAITING
 
 
 @frozen
@@ -181,7 +180,7 @@ def _cancellation(message: Message, now: float) -> Event:
 def _chosen(
     message_id: str | None = None, receiver: str | None = None
 ) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [_WAITING]
+    conditions: list[ColumnElement[bool]] = [IS_WAITING]
     if message_id is not None:
         conditions.append(messages.c.id == message_id)
     if receiver is not None:

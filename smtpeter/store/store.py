@@ -41,6 +41,7 @@ class Store(Service):
         self._writer = GroupCommitWriter(database, reactor)
         self._readers = ThreadPool(1, READERS, "store readers")
         self._reading = 0
+        self._stopped = False
 
     def startService(self) -> None:
         self._writer.start()
@@ -50,15 +51,19 @@ class Store(Service):
     def stopService(self) -> Deferred[None]:
         """Finish what was asked for, then close the database."""
         Service.stopService(self)
+        self._stopped = True
+        self._writer.stop()
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), self._close)
 
     def _close(self) -> None:
         self._readers.stop()
-        self._writer.stop()
+        self._writer.join()
         self.database.close()
 
     def read(self, function: Callable[..., _T], *args: Any) -> Deferred[_T]:
         """Call `function(connection, *args)` in a thread; fails with `StoreError`."""
+        if self._stopped:
+            return fail(StoreUnavailable("the store is closed"))
         if self._reading >= READS_WAITING_LIMIT:
             return fail(StoreUnavailable("too many reads are waiting"))
         self._reading += 1
@@ -88,12 +93,16 @@ class Store(Service):
         Fails with `StorageFull` already while there is still room to record what becomes
         of the mail that waits.
         """
-        if self._free_octets() < self._min_free_octets + octets:
+        try:
+            free_octets = self._free_octets()
+        except OSError as error:
+            return fail(StoreUnavailable(f"{self.database.directory}: {error.strerror}"))
+        if free_octets < self._min_free_octets + octets:
             return fail(StorageFull("the free disk space is below database.min_free"))
         return self._writer.commit(changes)
 
     def _free_octets(self) -> int:
-        if self.database.directory is None:
+        if self.database.directory is None:  # another machine's disk
             return 1 << 62
         found = os.statvfs(self.database.directory)
         return found.f_bavail * found.f_frsize

@@ -14,13 +14,14 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from attrs import field, frozen
-from sqlalchemy import Connection, Executable
+from sqlalchemy import Connection, UpdateBase
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from smtpeter.store.database import Database
+from smtpeter.store.database import Database, StoreUnavailable
+from smtpeter.store.statements import Statements
 
 GROUP_LIMIT = 500
 WAITING_LIMIT = 20_000
@@ -38,7 +39,7 @@ class Change:
         rows: the values of its parameters, one mapping for each row.
     """
 
-    statement: Executable
+    statement: UpdateBase
     rows: Sequence[Mapping[str, Any]]
 
 
@@ -62,7 +63,9 @@ class GroupCommitWriter:
     Changes that meet in one commit must not depend on each other: each was asked for
     before the answer to the others was known. That lets rows of the same statement
     travel together. When a group fails, each of its members is tried alone, so that a
-    fault stays with the one that has it.
+    fault stays with the one that has it. So a function may be called twice.
+
+    All methods but `join` are called in the thread of the reactor.
     """
 
     _log = Logger()
@@ -70,15 +73,21 @@ class GroupCommitWriter:
     def __init__(self, database: Database, reactor: IReactorFromThreads) -> None:
         self._database = database
         self._reactor = reactor
+        self._statements = Statements(database.engine.dialect)
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._stopped = False
         self._thread = threading.Thread(target=self._run, name="store writer", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        """Commit what waits and end the thread; call it from a thread of your own."""
+        """Take nothing more; what waits is still committed."""
+        self._stopped = True
         self._queue.put(None)
+
+    def join(self) -> None:
+        """Wait until everything is committed; call it from a thread of your own."""
         self._thread.join()
 
     def commit(self, changes: Sequence[Change]) -> Deferred[None]:
@@ -94,8 +103,10 @@ class GroupCommitWriter:
         return self._submit(_Waiting((), lambda connection: function(connection, *args)))
 
     def _submit(self, waiting: _Waiting) -> Deferred[Any]:
-        if self._queue.qsize() >= WAITING_LIMIT:
-            waiting.done.errback(Failure(WriterBusy()))
+        if self._stopped:
+            waiting.done.errback(StoreUnavailable("the store is closed"))
+        elif self._queue.qsize() >= WAITING_LIMIT:
+            waiting.done.errback(WriterBusy("too many changes are waiting"))
         else:
             self._queue.put(waiting)
         return waiting.done
@@ -127,8 +138,10 @@ class GroupCommitWriter:
         try:
             results = self._write_together(group)
         except Exception as error:
-            if len(group) == 1:
-                return [(group[0].done, Failure(error))]
+            # Nobody fares better alone when it is the database that fails; each would wait
+            # for it anew.
+            if len(group) == 1 or isinstance(error, StoreUnavailable):
+                return [(each.done, Failure(error)) for each in group]
             self._log.info("{count} changes are written one by one", count=len(group))
             return [answer for each in group for answer in self._write([each])]
         return [(each.done, result) for each, result in zip(group, results, strict=True)]
@@ -136,13 +149,13 @@ class GroupCommitWriter:
     def _write_together(self, group: list[_Waiting]) -> list[Any]:
         with self._database.begin() as connection:
             for statement, rows in merged(group).items():
-                connection.execute(statement, rows)
+                self._statements.run(connection, statement, rows)
             return [each.function and each.function(connection) for each in group]
 
 
-def merged(group: Sequence[_Waiting]) -> dict[Executable, list[Mapping[str, Any]]]:
+def merged(group: Sequence[_Waiting]) -> dict[UpdateBase, list[Mapping[str, Any]]]:
     """The rows of a group, gathered by statement in the order the statements first came."""
-    rows: dict[Executable, list[Mapping[str, Any]]] = {}
+    rows: dict[UpdateBase, list[Mapping[str, Any]]] = {}
     for waiting in group:
         for change in waiting.changes:
             rows.setdefault(change.statement, []).extend(change.rows)

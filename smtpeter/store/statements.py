@@ -1,0 +1,62 @@
+"""Statements that write many rows, compiled once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+from attrs import frozen
+from sqlalchemy import Connection, Dialect, UpdateBase
+from sqlalchemy.sql.compiler import SQLCompiler
+
+
+@frozen
+class _Compiled:
+    """
+    One statement as its driver takes it.
+
+    Attributes:
+        parameters: makes of a row what the driver wants: values in order, or names and values.
+    """
+
+    sql: str
+    parameters: Callable[[Mapping[str, Any]], Any]
+
+
+class Statements:
+    """
+    Runs statements of which there are few, for rows of which there are many.
+
+    SQLAlchemy would look at each value of each row on its way to the driver, at more
+    cost than the database has with it. So values have to be what the driver takes:
+    str, int, float, bool, bytes or None.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._compiled: dict[UpdateBase, _Compiled] = {}
+
+    def run(
+        self, connection: Connection, statement: UpdateBase, rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """
+        Run a statement for each row.
+
+        Args:
+            statement: a constant of a module, all values of which are parameters.
+            rows: the values of its parameters; all have the same names.
+        """
+        if not rows:
+            return
+        compiled = self._compiled.get(statement)
+        if compiled is None:
+            compiled = self._compiled[statement] = self._compile(statement, list(rows[0]))
+        connection.exec_driver_sql(compiled.sql, [*map(compiled.parameters, rows)])
+
+    def _compile(self, statement: UpdateBase, names: list[str]) -> _Compiled:
+        compiled = statement.compile(dialect=self._dialect, column_keys=names)
+        assert isinstance(compiled, SQLCompiler)
+        if compiled.positiontup is None:
+            return _Compiled(str(compiled), dict)
+        return _Compiled(str(compiled), itemgetter(*compiled.positiontup))
