@@ -101,8 +101,10 @@ class Session:
             connection.close()
 
     def goodbye(self) -> None:
-        """End a session that has nothing to do."""
-        if self._connection is not None:
+        """End the session: in good manners, unless it is in the middle of something."""
+        if self._message_id is not None or not self._ready:
+            self.close()
+        elif self._wanted != _GOODBYE:
             self._await(_GOODBYE, self.close)
             self._write(b"QUIT\r\n")
 
@@ -170,6 +172,9 @@ class Session:
             self._unsent = unsent
             self._dispatcher.epoll.modify(connection.fileno(), select.EPOLLIN | select.EPOLLOUT)
             self._waits_to_write = True
+            return
+        except OSError as error:  # the server has gone
+            self._lost(f"{type(error).__name__}: {error}")
             return
         self._unsent = None
         if self._sending_content:
