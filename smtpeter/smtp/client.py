@@ -320,13 +320,14 @@ class SmtpClient(Protocol):
     def _settle(self, rest: Outcome | None) -> None:
         """Fire all that waits. `rest` is told of what has no outcome yet."""
         self._dialogue = self._content = None
-        if rest is not None and not self.ready.called:
-            self.ready.errback(ConnectFailed(rest, tls_failed=self._tls_unproved))
+        # All is taken away before anything fires: whoever is told may go on at once.
         transaction, self._transaction = self._transaction, None
         sent, self._sent = self._sent, None
+        gone, self._gone = self._gone, None
+        if rest is not None and not self.ready.called:
+            self.ready.errback(ConnectFailed(rest, tls_failed=self._tls_unproved))
         if transaction is not None and sent is not None:
             self.mail_answered = transaction.mail_answered
             sent.callback(transaction.outcomes(rest))
-        gone, self._gone = self._gone, None
         if gone is not None:
             gone.callback(None)

@@ -407,6 +407,17 @@ class EndTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(gone))
         self.assertEqual([], remote.clock.getDelayedCalls())
 
+    def test_quit_from_the_callback(self) -> None:
+        """A connection may be left at the moment when its message is through."""
+        remote, sending = under_way(4)
+        leaving = sending.sent.addCallback(lambda _: [remote.client.quit()])
+        remote.says("250 ok")
+        (gone,) = self.successResultOf(leaving)
+        self.assertNoResult(gone)
+        self.assertTrue(remote.heard().endswith(b"QUIT\r\n"))
+        remote.hangs_up()
+        self.successResultOf(gone)
+
     def test_quit_unanswered(self) -> None:
         """A server that does not answer QUIT, or does not close, is left after seconds."""
         for answers in ([], ["221 bye"]):
