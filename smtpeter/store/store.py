@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from smtpeter.store.database import Database, StorageFull, StoreUnavailable
 from smtpeter.store.writer import Change, GroupCommitWriter
 
 READERS = 4
+LOOK_SECONDS = 1.0  # between looks at the free disk
 READS_WAITING_LIMIT = 10_000
 
 _T = TypeVar("_T")
@@ -34,14 +36,18 @@ class Store(Service):
         database: Database,
         reactor: IReactorThreads,
         min_free_octets: int = 0,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.database = database
         self._reactor = reactor
+        self._seconds = seconds
         self._min_free_octets = min_free_octets
         self._writer = GroupCommitWriter(database, reactor)
         self._readers = ThreadPool(1, READERS, "store readers")
         self._reading = 0
         self._stopped = False
+        self._free = 0
+        self._looked = float("-inf")
 
     def startService(self) -> None:
         self._writer.start()
@@ -102,7 +108,11 @@ class Store(Service):
         return self._writer.commit(changes)
 
     def _free_octets(self) -> int:
+        """As of at most a second ago."""
         if self.database.directory is None:  # another machine's disk
             return 1 << 62
-        found = os.statvfs(self.database.directory)
-        return found.f_bavail * found.f_frsize
+        if self._seconds() - self._looked >= LOOK_SECONDS:
+            found = os.statvfs(self.database.directory)
+            self._free = found.f_bavail * found.f_frsize
+            self._looked = self._seconds()
+        return self._free
