@@ -78,7 +78,7 @@ class Request(server.Request):
             origin_form = b"/" + origin_form
         target, self.token = split_token(origin_form)
         if self.token is None:
-            self.token = bearer_token(self.getHeader("authorization"))
+            self.token = bearer_token(self.field("authorization"))
         super().requestReceived(command, target, version)
 
     def render(self, resrc: IResource) -> None:
@@ -137,6 +137,11 @@ class Request(server.Request):
                 lambda _: None
             )  # `gone` tells; an unheard Deferred would be logged
         super().connectionLost(reason)
+
+    def field(self, name: str) -> str | None:
+        """Return a header field; any octets will do, where Twisted insists on UTF-8."""
+        value = self.getHeader(name.encode())
+        return None if value is None else value.decode("latin-1")
 
     @property
     def client_host(self) -> str:

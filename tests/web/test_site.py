@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
@@ -127,6 +129,36 @@ class TreeTests(SynchronousTestCase):
                 self.assertEqual(400, answer.status)
                 self.assertIn("no request", answer.error)
             connection.lose()
+
+
+class AnyOctetsTests(SynchronousTestCase):
+    """Clients that are broken, or worse."""
+
+    PIECES = (
+        b"\r\n",
+        b" ",
+        b":",
+        b"\0",
+        b"\xff",
+        b"?",
+        b"&",
+        b"%",
+        b"{",
+        b'"',
+        b"Content-Length: 9",
+    )
+
+    @given(st.integers(0, 400), st.integers(0, 30), st.binary(max_size=9) | st.sampled_from(PIECES))
+    def test_damaged_request(self, start: int, length: int, piece: bytes) -> None:
+        """A request with a damage gets an error or none, and nothing unexpected happens."""
+        octets = request(BODY, "application/json", headers={"Idempotency-Key": "k"})
+        caller = Caller()
+        connection = caller.connect()
+        connection.send(octets[:start] + piece + octets[start + length :])
+        for answer in connection.answers():
+            self.assertIn(answer.status, (200, 400, 401, 404, 405, 413, 415))
+        connection.lose()
+        self.assertEqual(0, caller.budget.used_octets)
 
 
 class LogTests(SynchronousTestCase):

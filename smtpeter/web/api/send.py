@@ -62,7 +62,7 @@ class SendResource(JSONResource):
     async def _submission(self, request: Request, sender: ISender, body: bytes) -> Submission:
         call = Call(
             body=body,
-            content_type=request.getHeader("content-type"),
+            content_type=request.field("content-type"),
             trace=Trace(helo="", address=request.client_host, protocol="HTTPS"),
             account_id=sender.account_id,
             now=self._clock.seconds(),
@@ -74,13 +74,13 @@ class SendResource(JSONResource):
 
 
 def _refuse_encoding(request: Request) -> None:
-    encoding = request.getHeader("content-encoding") or "identity"
+    encoding = request.field("content-encoding") or "identity"
     if encoding.lower() != "identity":
         raise Problem(415, "The request body must not be compressed")
 
 
 def _idempotency_key(request: Request) -> str | None:
-    key = request.getHeader("idempotency-key")
+    key = request.field("idempotency-key")
     if key is not None and not valid_key(key):
         text = f"The Idempotency-Key must be 1 to {MAX_KEY_CHARACTERS} visible ASCII characters"
         raise Problem(400, text)

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from attrs import field, frozen
 
 from smtpeter.message.envelope import Envelope, Submission, Trace
-from smtpeter.message.reply import content_too_big
 from smtpeter.web.api.contents import written
 from smtpeter.web.api.fields import Fields, under_later_names
 from smtpeter.web.api.recipients import recipients
@@ -58,8 +57,7 @@ def read_submission(call: Call, limits: Limits) -> Submission:
     Read the fields, and write the message they ask for.
 
     Raises:
-        Problem: a field is missing, not valid, or not available yet.
-        Refused: the message is too big.
+        Problem: a field is missing, not valid, or not available yet; 413: it is too big.
     """
     fields = under_later_names(read_fields(call.content_type, call.body))
     _refuse_what_is_not_available(fields)
@@ -70,7 +68,7 @@ def read_submission(call: Call, limits: Limits) -> Submission:
     features = overrides(fields)
     message = written(fields, _unique(call), _date(call))
     if message.content.octets > limits.message_octets:
-        raise content_too_big(limits.message_octets)
+        raise Problem(413, "Message too big")
     addresses = [each.mailbox for each in to] + ([sender] if sender else [])
     return Submission(
         envelope=Envelope(
