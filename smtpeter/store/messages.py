@@ -19,6 +19,9 @@ from smtpeter.message.features import Features
 from smtpeter.store.tables import content_blocks, messages, submissions
 from smtpeter.store.writer import Change
 
+# NUL is in no text of PostgreSQL, half a surrogate pair in none of UTF-8.
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+
 
 class State(enum.IntEnum):
     """Where a message is in its life; the numbers are stored."""
@@ -195,7 +198,8 @@ def outcome(message: Message, state: State, *, due: float, reply: str, now: floa
         "new_attempts": message.attempts + 1,
         "new_due": due,
         "new_attempted": now,
-        "new_reply": reply,
+        # What a stranger said may not keep the outcome from being recorded.
+        "new_reply": _NO_TEXT.sub("\ufffd", reply),
         "new_finished": None if state is State.WAITING else now,
     }
     return Change(SET_OUTCOME, [row])

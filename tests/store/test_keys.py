@@ -1,0 +1,46 @@
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from smtpeter.store.keys import KeySource, MessageIds, message_id
+
+
+class KeySourceTests(SynchronousTestCase):
+    """Keys of submissions."""
+
+    def test_microseconds(self) -> None:
+        """A key is the time in microseconds."""
+        self.assertEqual(1_700_000_000_250_000, KeySource(lambda: 1_700_000_000.25).next())
+
+    @given(st.lists(st.floats(0, 4e9), min_size=2, max_size=50), st.integers(0, 2**52))
+    def test_always_greater(self, times: list[float], greatest: int) -> None:
+        """Whatever the clock does, each key is greater than all before it."""
+        clock = iter(times)
+        keys = KeySource(lambda: next(clock), greatest)
+        made = [greatest, *(keys.next() for _ in times)]
+        self.assertEqual(sorted(set(made)), made)
+
+
+class MessageIdTests(SynchronousTestCase):
+    """Ids of messages."""
+
+    def test_form(self) -> None:
+        """An id is 16 letters and digits, and no two are equal."""
+        made = [message_id() for _ in range(2000)]
+        self.assertEqual(2000, len(set(made)))
+        for each in made:
+            self.assertTrue(re.fullmatch(r"[A-Za-z0-9]{16}", each))
+
+    def test_every_character_alike(self) -> None:
+        """Every octet that is drawn gives each character as often as any other."""
+        ids = MessageIds(lambda _: bytes(range(256)))
+        characters = "".join(ids.next() for _ in range(31))  # 496 of them: two draws
+        self.assertEqual({8}, {characters.count(each) for each in set(characters)})
+        self.assertEqual(62, len(set(characters)))
+
+    def test_poor_draw(self) -> None:
+        """Octets that would favour some characters are drawn anew."""
+        draws = iter([b"\xff" * 64, bytes(range(64))])
+        self.assertEqual(16, len(MessageIds(lambda _: next(draws)).next()))
