@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-
-from sqlalchemy import Connection, create_engine, text
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from sqlalchemy import Connection, create_engine, make_url
+from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.message.features import ALL_ON, Features
 from smtpeter.store import accounts as store
 from smtpeter.store.tables import metadata
+from tests.store.postgresql import cluster
 
 NOW = 1_700_000_000.0
-POSTGRESQL_VARIABLE = "SMTPETER_TEST_POSTGRESQL"
 
 
 class SqliteTests(SynchronousTestCase):
@@ -185,18 +183,12 @@ class SqliteTests(SynchronousTestCase):
 
 
 class PostgresqlTests(SqliteTests):
-    """The same on PostgreSQL, where the environment names a database for it."""
+    """The same on PostgreSQL."""
 
     def connect(self) -> Connection:
-        url = os.environ.get(POSTGRESQL_VARIABLE)
-        if not url:
-            raise SkipTest(f"{POSTGRESQL_VARIABLE} names no database")
+        url = make_url(cluster().new_database()).set(drivername="postgresql+psycopg")
         engine = create_engine(url)
         self.addCleanup(engine.dispose)
         connection = engine.connect()
         self.addCleanup(connection.close)
-        # Everything happens in one transaction that is never committed.
-        connection.execute(text("CREATE SCHEMA accounts_test"))
-        connection.execute(text("SET LOCAL search_path TO accounts_test"))
-        metadata.create_all(connection)
         return connection
