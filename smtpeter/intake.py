@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 from sqlalchemy.exc import IntegrityError
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -183,7 +183,7 @@ class Intake:
             trace=submission.trace,
             template_id=submission.template_id,
             received=now,
-            deliver_by=submission.deliver_by or now + self._settings.lifetime_seconds,
+            deliver_by=self._deliver_by(submission, now),
             octets=content.octets,
         )
         added = [
@@ -198,6 +198,11 @@ class Intake:
             for recipient in envelope.recipients
         ]
         return added, content
+
+    def _deliver_by(self, submission: Submission, now: float) -> float:
+        if submission.deliver_by is None:
+            return now + self._settings.lifetime_seconds
+        return submission.deliver_by
 
     def _missing(
         self, submission: Submission, examination: Examination, key: int, now: float
@@ -237,8 +242,12 @@ def _attempts(added: Sequence[messages.Message]) -> Change:
 
 def _fingerprint(submission: Submission) -> str:
     """SHA-256 over all that a repeated submission must have in common with the first."""
-    said = evolve(submission, content=Content((), 0), trace=evolve(submission.trace, address=""))
-    digest = hashlib.sha256(repr(said).encode())
+    envelope = submission.envelope
+    recipients = [
+        (str(each.mailbox), sorted(each.notify or ()), each.orcpt) for each in envelope.recipients
+    ]
+    said = (str(envelope.sender), recipients, envelope.ret, envelope.envid, submission.overrides)
+    digest = hashlib.sha256(repr((said, submission.deliver_by)).encode())
     for block in submission.content.blocks:
         digest.update(block)
     return digest.hexdigest()

@@ -28,6 +28,7 @@ class Lane:
         held: ids that must not be taken from the store again: in the window, on their
             way, or waiting to have their outcome recorded.
         more: there may be due messages in the store beyond the window.
+        released: ids let go while the store was being asked: what it answers may be older.
         loading: the store is being asked for them.
         outdated: what the store is about to answer must not be used.
         ready: it is in line for a place among all that are on their way.
@@ -38,6 +39,7 @@ class Lane:
     bucket: TokenBucket | None
     window: deque[Message] = field(factory=deque)
     held: set[str] = field(factory=set)
+    released: set[str] = field(factory=set)
     on_their_way: int = 0
     more: bool = False
     loading: bool = False
@@ -61,9 +63,15 @@ class Lane:
     def fill(self, found: Iterable[Message]) -> None:
         """Take what the store had, less what is here already."""
         for message in found:
-            if message.id not in self.held:
+            if message.id not in self.held and message.id not in self.released:
                 self.window.append(message)
                 self.held.add(message.id)
+
+    def release(self, message_id: str) -> None:
+        """Its outcome is in the store; from now on what the store says about it counts."""
+        self.held.discard(message_id)
+        if self.loading:
+            self.released.add(message_id)
 
     def empty_window(self) -> None:
         """Forget what has not begun; the store knows it better now."""

@@ -218,6 +218,7 @@ class DeliveryQueue(Service):
             lane.fill(found)
             self._windowed += len(lane.window) - before
             lane.more = lane.more or len(found) == limit
+        lane.released.clear()
         if later is not None:
             self._wake_later(lane.name, later)
         self._dispatch(lane)
@@ -225,6 +226,7 @@ class DeliveryQueue(Service):
     def _not_loaded(self, failure: Failure, lane: Lane) -> None:
         self._log.error("the queue cannot be read: {error}", error=failure.value)
         lane.loading = lane.outdated = False
+        lane.released.clear()
         lane.more = True
         self._wake_later(lane.name, self._clock.seconds() + STORE_RETRY_SECONDS)
 
@@ -270,7 +272,7 @@ class DeliveryQueue(Service):
                 self._log.failure("message {id} met a fault of ours", id=message.id)
             self._clock.callLater(FAULT_SECONDS, self._let_go, lane, message)
         else:
-            lane.held.discard(message.id)
+            lane.release(message.id)
             if concluded.report is not None:
                 self.added([concluded.report[0]], concluded.report[1])
             if concluded.judgement.state is State.WAITING:
@@ -281,7 +283,7 @@ class DeliveryQueue(Service):
             self._proceed(lane)
 
     def _let_go(self, lane: Lane, message: Message) -> None:
-        lane.held.discard(message.id)
+        lane.release(message.id)
         self._wake_later(lane.name, self._clock.seconds())
         self._dispatch(lane)
 
