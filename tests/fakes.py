@@ -57,18 +57,27 @@ class Gate(Generic[_Result]):
 
 @implementer(ICredentialsChecker)
 class FakeChecker:
-    """Knows one user; `trouble` is what it fails with instead of looking."""
+    """
+    Knows one user.
+
+    Attributes:
+        trouble: what it fails with instead of looking.
+        instead: what it answers instead of all that.
+    """
 
     credentialInterfaces = (IUsernamePassword,)
 
     def __init__(self) -> None:
         self.gate: Gate[AvatarId] = Gate()
         self.trouble: Exception | None = None
+        self.instead: Deferred[AvatarId] | None = None
         self.asked: list[tuple[bytes, bytes]] = []
 
     def requestAvatarId(self, credentials: Any) -> Deferred[AvatarId]:
         self.asked.append((credentials.username, credentials.password))
         known = self.asked[-1] == (USERNAME.encode(), PASSWORD.encode())
+        if self.instead is not None:
+            return self.instead
         return self.gate.through(self.trouble or (b"login:1" if known else UnauthorizedLogin()))
 
 
