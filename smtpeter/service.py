@@ -38,6 +38,7 @@ from smtpeter.intake import Intake, IntakeSettings
 from smtpeter.lifecycle import RootService
 from smtpeter.message.features import HEADER_PREFIX
 from smtpeter.ports import PortService, claim
+from smtpeter.renewal import Current, Renewal
 from smtpeter.smtp.factory import ConnectionLimit, SmtpFactory
 from smtpeter.smtp.server import ServerSettings, Surroundings
 from smtpeter.smtp.session import Limits
@@ -104,7 +105,8 @@ def build(config: Config, reactor: Any) -> IService:
     threads = Threads(reactor)
     with database.connect() as connection:
         keys = KeySource(time.time, messages.greatest_key(connection))
-    outbound = take_out(config, keys, store, threads, reactor)
+    current = Current(config)
+    outbound = take_out(current, keys, store, threads, reactor)
     portal = let_in(config, keys, store, threads, outbound)
     budget = ContentBudget(config.smtp.max_content_in_flight_octets)
     around = smtp_surroundings(config, portal, budget, tls, reactor)
@@ -127,6 +129,7 @@ def build(config: Config, reactor: Any) -> IService:
         store,
         threads,
         CertificateWatch(tls, reactor),
+        Renewal(current, tls, outbound.queue.limits_changed, reactor),
         outbound.queue,
         outbound.nudges,
         SmtpSessions([outside, inside], reactor),
@@ -200,9 +203,10 @@ class Outbound:
 
 
 def take_out(
-    config: Config, keys: KeySource, store: Store, threads: Threads, reactor: Any
+    current: Current, keys: KeySource, store: Store, threads: Threads, reactor: Any
 ) -> Outbound:
     """Everything from the queue to the receivers."""
+    config = current.config
     settings = config.delivery
     carrier = carrier_for(config, threads.call, reactor)
     contents = ContentSource(store)
@@ -226,7 +230,7 @@ def take_out(
     )
     limits = QueueSettings(
         settings.max_connections,
-        lambda receiver: settings.limits(_host_of(receiver)),
+        lambda receiver: current.config.delivery.limits(_host_of(receiver)),
         carrier.receiver_of,
     )
     waiting = DeliveryQueue(store, courier, contents, limits, reactor)

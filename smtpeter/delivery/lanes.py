@@ -35,8 +35,8 @@ class Lane:
     """
 
     name: str
-    connections: int
-    bucket: TokenBucket | None
+    connections: int = 1
+    bucket: TokenBucket | None = None
     window: deque[Message] = field(factory=deque)
     held: set[str] = field(factory=set)
     released: set[str] = field(factory=set)

@@ -155,16 +155,26 @@ class DeliveryQueue(Service):
         lane.empty_window()
         self._dispatch(lane)
 
+    def limits_changed(self) -> None:
+        """The operator gave receivers other limits: `limits_of` tells them from now on."""
+        for lane in list(self._lanes.values()):
+            self._limit(lane)
+            self._dispatch(lane)
+
     # Lanes.
 
     def _lane(self, receiver: str) -> Lane:
         lane = self._lanes.get(receiver)
         if lane is None:
-            limits = self._settings.limits_of(receiver)
-            rate = limits.messages_per_second
-            bucket = TokenBucket(rate, self._clock.seconds()) if rate else None
-            lane = self._lanes[receiver] = Lane(receiver, limits.connections, bucket)
+            lane = self._lanes[receiver] = Lane(receiver)
+            self._limit(lane)
         return lane
+
+    def _limit(self, lane: Lane) -> None:
+        limits = self._settings.limits_of(lane.name)
+        rate = limits.messages_per_second
+        lane.connections = limits.connections
+        lane.bucket = TokenBucket(rate, self._clock.seconds()) if rate else None
 
     def _dispatch(self, lane: Lane) -> None:
         """Send off what may go now; see to it that somebody returns for the rest."""
