@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-from pathlib import Path
-from typing import Any
 
 import click
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -17,7 +13,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from smtpeter.accounts.identities import IDENTITY_SECONDS
 from smtpeter.accounts.passwords import matches, token_digest
 from smtpeter.cli import main
-from smtpeter.cli.command import Operator
 from smtpeter.cli.output import moment, table
 from smtpeter.cli.values import (
     FEATURE_NAMES,
@@ -29,44 +24,13 @@ from smtpeter.cli.values import (
 )
 from smtpeter.store import accounts as store
 from smtpeter.store.database import Database
+from tests.commands import NOW, CommandCase
 
-NOW = 1_700_000_000.5
 NOOR = "noor@shop.example"
 
 
-class CommandTests(SynchronousTestCase):
+class CommandTests(CommandCase):
     """Commands against a database of their own; what it holds is the only witness."""
-
-    def setUp(self) -> None:
-        directory = Path(tempfile.mkdtemp())
-        self.addCleanup(shutil.rmtree, directory)
-        self.state = directory / "state"
-        self.config = directory / "smtpeter.toml"
-        self.config.write_text('state_dir = "state"\n[accounts]\nbcrypt_cost = 4\n')
-        self.slept: list[float] = []
-        self.clock = NOW
-
-    def invoke(self, *words: str, stdin: bytes = b"") -> Result:
-        operator = Operator(str(self.config), lambda: self.clock, self.slept.append)
-        return CliRunner().invoke(main, words, input=stdin, obj=operator, prog_name="smtpeter")
-
-    def text(self, *words: str, stdin: bytes = b"") -> str:
-        """What a command that succeeds says to a person."""
-        result = self.invoke(*words, stdin=stdin)
-        self.assertEqual((0, ""), (result.exit_code, result.stderr), words)
-        return result.stdout
-
-    def document(self, *words: str, stdin: bytes = b"") -> Any:
-        """The document of a command that succeeds."""
-        return json.loads(self.text(*words, "--json", stdin=stdin))
-
-    def complaint(self, *words: str, stdin: bytes = b"") -> str:
-        """The one line of a command that fails."""
-        result = self.invoke(*words, stdin=stdin)
-        self.assertEqual((1, ""), (result.exit_code, result.stdout), words)
-        self.assertTrue(result.stderr.startswith("smtpeter: "), result.stderr)
-        self.assertEqual(1, result.stderr.count("\n"), result.stderr)
-        return result.stderr.removeprefix("smtpeter: ").removesuffix("\n")
 
     def account(self, email: str = NOOR) -> store.Account:
         database = Database.open("sqlite:///smtpeter.db", self.state)

@@ -4,8 +4,11 @@ import click
 
 from smtpeter import __version__
 from smtpeter.cli.accounts import account
+from smtpeter.cli.check import check
 from smtpeter.cli.command import Commands
 from smtpeter.cli.logins import login, token
+from smtpeter.cli.message import message
+from smtpeter.cli.queue import queue
 
 __all__ = ["main"]
 
@@ -16,6 +19,5 @@ def main() -> None:
     """Look after a mail sending service, while it runs and while it does not."""
 
 
-main.add_command(account)
-main.add_command(login)
-main.add_command(token)
+for command in (account, login, token, queue, message, check):
+    main.add_command(command)

@@ -32,3 +32,11 @@ def moment(seconds: float) -> str:
 
 def moment_or_none(seconds: float | None) -> str | None:
     return None if seconds is None else moment(seconds)
+
+
+def one_line(text: str, characters: int | None = None) -> str:
+    """What others have said, without what would move a cursor; cut to so many characters."""
+    shown = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    if characters is None or len(shown) <= characters:
+        return shown
+    return f"{shown[: characters - 3]}..."

@@ -13,6 +13,7 @@ FEATURE_NAMES = (*SWITCHES, "images")
 MAX_TEXT_CHARACTERS = 200
 MAX_PASSWORD_OCTETS = 1024
 
+_MESSAGE_ID = re.compile(r"[A-Za-z0-9]{16}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")  # fits the 32 bits that PostgreSQL gives it
 
 
@@ -69,6 +70,18 @@ def parse_number(text: str) -> int:
     if not _NUMBER.fullmatch(text):
         raise click.BadParameter(f"{text!r} is no number such as the list shows")
     return int(text)
+
+
+def parse_message_id(text: str) -> str:
+    """
+    The id of a message.
+
+    Raises:
+        BadParameter: no message has such an id.
+    """
+    if not _MESSAGE_ID.fullmatch(text):
+        raise click.BadParameter(f"{text!r} is no message id; allowed are 16 letters and digits")
+    return text
 
 
 def parse_password(octets: bytes) -> str:

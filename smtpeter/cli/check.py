@@ -1,0 +1,24 @@
+"""`smtpeter check`: whether the service would start with its configuration."""
+
+from __future__ import annotations
+
+import click
+
+from smtpeter.cli.command import Command, Failed, Operator, pass_operator
+from smtpeter.cli.output import answer, json_option
+from smtpeter.config import ConfigError
+
+
+@click.command(cls=Command)
+@json_option
+@pass_operator
+def check(operator: Operator, *, as_json: bool) -> None:
+    """Read the configuration and report every fault in it."""
+    try:
+        config = operator.config()
+    except ConfigError as error:
+        answer({"faults": list(error.faults)}, "\n".join(error.faults), as_json=as_json)
+        first, more = error.faults[0], len(error.faults) - 1
+        raise Failed(f"{first} (and {more} more)" if more else first) from None
+    shown = config.path or "The configuration without a file"
+    answer({"faults": []}, f"{shown} has no fault.", as_json=as_json)

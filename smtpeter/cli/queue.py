@@ -1,0 +1,142 @@
+"""`smtpeter queue`: what waits, for whom, and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import click
+from sqlalchemy import Connection
+
+from smtpeter.cli.command import Commands, Failed, Operator, pass_operator
+from smtpeter.cli.output import answer, json_option, moment, one_line, table
+from smtpeter.cli.values import parse_message_id
+from smtpeter.config import Config
+from smtpeter.store import queue as store
+from smtpeter.store.queue import ReceiverQueue
+
+SHOWN_CHARACTERS = 60
+
+receiver_option = click.option(
+    "--receiver", metavar="NAME", type=str.lower, help="The messages of this receiver alone."
+)
+id_argument = click.argument("message_id", metavar="[ID]", type=parse_message_id, required=False)
+
+
+@click.group(cls=Commands, invoke_without_command=True)
+@receiver_option
+@json_option
+@click.pass_context
+@pass_operator
+def queue(
+    operator: Operator, context: click.Context, *, receiver: str | None, as_json: bool
+) -> None:
+    """Show the messages that wait for each receiver."""
+    if context.invoked_subcommand is not None:
+        if receiver is not None or as_json:
+            raise click.UsageError(f"options belong behind {context.invoked_subcommand}")
+        return
+    with operator.database() as database, database.connect() as connection:
+        found = store.overview(connection, receiver)
+    config = operator.config()
+    headings = ("receiver", "depth", "oldest", "next attempt", "throttle", "last reply")
+    rows = [
+        (
+            each.receiver,
+            str(each.depth),
+            moment(each.oldest),
+            moment(each.next_attempt),
+            _throttle_words(config, each.receiver),
+            one_line(each.last_reply, SHOWN_CHARACTERS),
+        )
+        for each in found
+    ]
+    text = table(headings, rows) if rows else "No message waits."
+    answer([_document(each, config) for each in found], text, as_json=as_json)
+
+
+@queue.command()
+@id_argument
+@receiver_option
+@json_option
+@pass_operator
+def retry(
+    operator: Operator, *, message_id: str | None, receiver: str | None, as_json: bool
+) -> None:
+    """Try again at once: one message, those of a receiver, or all."""
+    _not_both(message_id, receiver)
+    count = _change(operator, store.retry, message_id, receiver)
+    answer({"retried": count}, f"{_messages(count)} will be tried at once.", as_json=as_json)
+
+
+@queue.command()
+@id_argument
+@receiver_option
+@json_option
+@pass_operator
+def cancel(
+    operator: Operator, *, message_id: str | None, receiver: str | None, as_json: bool
+) -> None:
+    """End messages undelivered, and without a report: one, or those of a receiver."""
+    _not_both(message_id, receiver)
+    if message_id is None and receiver is None:
+        raise click.UsageError("which message? Name its ID, or --receiver NAME")
+    count = _change(operator, store.cancel, message_id, receiver)
+    answer({"cancelled": count}, f"{_messages(count)} will not be delivered.", as_json=as_json)
+
+
+def _change(
+    operator: Operator, change: Callable[..., int], message_id: str | None, receiver: str | None
+) -> int:
+    with operator.database() as database, database.begin() as connection:
+        count = change(connection, operator.now(), message_id=message_id, receiver=receiver)
+        if not count and message_id is not None:
+            raise Failed(_why_not(connection, message_id))
+    if not count and receiver is not None:
+        raise Failed(f"no message waits for {receiver!r}")
+    return count
+
+
+def _why_not(connection: Connection, message_id: str) -> str:
+    story = store.message_story(connection, message_id)
+    if story is None:
+        return f"there is no message {message_id!r}"
+    return f"the message {message_id!r} does not wait: it is {story.state.name.lower()}"
+
+
+def _not_both(message_id: str | None, receiver: str | None) -> None:
+    if message_id is not None and receiver is not None:
+        raise click.UsageError("either an ID or --receiver, not both")
+
+
+def _document(each: ReceiverQueue, config: Config) -> dict[str, Any]:
+    limits = config.delivery.limits(_host(each.receiver))
+    return {
+        "receiver": each.receiver,
+        "depth": each.depth,
+        "oldest": moment(each.oldest),
+        "next_attempt": moment(each.next_attempt),
+        "last_reply": each.last_reply,
+        "throttle": {
+            "connections": limits.connections,
+            "messages_per_second": limits.messages_per_second,
+        },
+    }
+
+
+def _throttle_words(config: Config, receiver: str) -> str:
+    limits = config.delivery.limits(_host(receiver))
+    words = f"{limits.connections} connections"
+    if limits.messages_per_second is not None:
+        words += f", {limits.messages_per_second:g}/s"
+    return words
+
+
+def _host(receiver: str) -> str:
+    """The name by which the configuration knows a receiver: a smart host without its port."""
+    return re.sub(r":\d+$", "", receiver)
+
+
+def _messages(count: int) -> str:
+    return "1 message" if count == 1 else f"{count} messages"

@@ -1,0 +1,251 @@
+"""The operator's commands for the queue, for one message, and for the configuration."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from smtpeter.cli.output import one_line
+from smtpeter.message.features import Features
+from smtpeter.store import messages, queue
+from smtpeter.store.database import Database
+from smtpeter.store.messages import Message, State
+from tests.commands import NOW, CommandCase
+from tests.store.cases import CONTENT, message, parcel
+
+UNKNOWN = "a" * 16
+
+
+class QueueCase(CommandCase):
+    """Commands against a database with messages in it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.state.mkdir()
+        self.database = Database.open("sqlite:///smtpeter.db", self.state)
+        self.addCleanup(self.database.close)
+
+    def store(self, each: Message) -> Message:
+        with self.database.begin() as connection:
+            for change in messages.additions(each.parcel, CONTENT, [each]):
+                connection.execute(change.statement, change.rows)
+        return each
+
+    def put_off(self, each: Message, reply: str) -> None:
+        change = messages.outcome(each, State.WAITING, due=NOW + 60, reply=reply, now=NOW)
+        with self.database.begin() as connection:
+            connection.execute(change.statement, change.rows)
+
+    def story(self, each: Message) -> queue.Story:
+        with self.database.connect() as connection:
+            found = queue.message_story(connection, each.id)
+        assert found is not None
+        return found
+
+
+class QueueTests(QueueCase):
+    """`smtpeter queue`."""
+
+    def test_overview(self) -> None:
+        """Each receiver is told with depth, oldest, next attempt, last reply and throttle."""
+        with self.config.open("a") as config:
+            config.write('[delivery.receivers."other.example"]\nconnections = 3\nrate = "120/m"\n')
+        self.put_off(self.store(message()), "450 4.7.1 Later")
+        self.store(message(receiver="other.example", due=NOW + 5))
+        first, second = self.document("queue")
+        self.assertEqual(
+            {
+                "receiver": "mailbox.example",
+                "depth": 1,
+                "oldest": "2023-11-14T22:13:20Z",
+                "next_attempt": "2023-11-14T22:14:20Z",
+                "last_reply": "450 4.7.1 Later",
+                "throttle": {"connections": 10, "messages_per_second": None},
+            },
+            first,
+        )
+        self.assertEqual({"connections": 3, "messages_per_second": 2.0}, second["throttle"])
+        text = self.text("queue")
+        for words in ("mailbox.example", "450 4.7.1 Later", "10 connections", "2/s"):
+            self.assertIn(words, text)
+
+    def test_one_receiver(self) -> None:
+        """The overview can be of one receiver, in whatever case it is written."""
+        self.store(message())
+        self.store(message(receiver="other.example"))
+        (found,) = self.document("queue", "--receiver", "Other.example")
+        self.assertEqual("other.example", found["receiver"])
+
+    def test_smart_host(self) -> None:
+        """A smart host has the throttle of its name without the port."""
+        with self.config.open("a") as config:
+            config.write('[delivery.receivers."relay.example"]\nconnections = 4\n')
+        self.store(message(receiver="relay.example:587"))
+        (found,) = self.document("queue")
+        self.assertEqual(4, found["throttle"]["connections"])
+
+    def test_empty(self) -> None:
+        """An empty queue is an empty array, and a sentence for a person."""
+        self.assertEqual([], self.document("queue"))
+        self.assertEqual("No message waits.\n", self.text("queue"))
+
+    def test_reply_of_a_stranger(self) -> None:
+        """What a server replied moves no cursor and starts no line."""
+        self.put_off(self.store(message()), "450 \x1b[2J\nreceiver " + "x" * 200)
+        text = self.text("queue")
+        self.assertEqual(2, text.count("\n"))
+        self.assertNotIn("\x1b", text)
+        self.assertLess(len(text.splitlines()[1]), 200)
+
+    def test_options_before_a_subcommand(self) -> None:
+        """An option that would be passed over in silence is an error."""
+        self.assertIn("behind retry", self.complaint("queue", "--receiver", "a", "retry"))
+
+    def test_retry(self) -> None:
+        """One message, those of a receiver, or all are made due at once."""
+        here = self.store(message(due=NOW + 100))
+        there = self.store(message(due=NOW + 100, receiver="other.example"))
+        self.assertEqual({"retried": 1}, self.document("queue", "retry", here.id))
+        self.assertEqual(NOW, self.story(here).message.due)
+        self.assertEqual(NOW + 100, self.story(there).message.due)
+        self.assertEqual(
+            "1 message will be tried at once.\n",
+            self.text("queue", "retry", "--receiver", "other.example"),
+        )
+        self.assertEqual(NOW, self.story(there).message.due)
+        self.assertEqual({"retried": 2}, self.document("queue", "retry"))
+
+    def test_cancel(self) -> None:
+        """One message or those of a receiver are ended."""
+        one = self.store(message())
+        others = [self.store(message(receiver="other.example")) for _ in range(2)]
+        self.assertEqual({"cancelled": 1}, self.document("queue", "cancel", one.id))
+        self.assertEqual(
+            "2 messages will not be delivered.\n",
+            self.text("queue", "cancel", "--receiver", "other.example"),
+        )
+        for each in (one, *others):
+            self.assertIs(State.CANCELLED, self.story(each).state)
+
+    def test_nothing_to_change(self) -> None:
+        """A message or receiver for which nothing can be done is an error that says why."""
+        done = self.store(message())
+        self.text("queue", "cancel", done.id)
+        for command in ("retry", "cancel"):
+            self.assertEqual(
+                f"there is no message '{UNKNOWN}'", self.complaint("queue", command, UNKNOWN)
+            )
+            self.assertEqual(
+                f"the message '{done.id}' does not wait: it is cancelled",
+                self.complaint("queue", command, done.id),
+            )
+            self.assertEqual(
+                "no message waits for 'other.example'",
+                self.complaint("queue", command, "--receiver", "other.example"),
+            )
+
+    def test_unclear(self) -> None:
+        """What is to be changed has to be said, once, and correctly."""
+        self.assertIn("which message?", self.complaint("queue", "cancel"))
+        for command in ("retry", "cancel"):
+            both = self.complaint("queue", command, UNKNOWN, "--receiver", "other.example")
+            self.assertIn("not both", both)
+            self.assertIn("16 letters and digits", self.complaint("queue", command, "../x"))
+
+
+class MessageTests(QueueCase):
+    """`smtpeter message`."""
+
+    def test_waiting(self) -> None:
+        """A message that waits is told with its submission and its next attempt."""
+        new = self.store(
+            message(of=parcel(features=Features(trackclicks=True, tags=("news", "may"))))
+        )
+        self.put_off(new, "450 4.7.1 Later")
+        document = self.document("message", new.id)
+        self.assertEqual(new.id, document["message"])
+        self.assertEqual("waiting", document["state"])
+        self.assertEqual("450 4.7.1 Later", document["last_reply"])
+        self.assertEqual("2023-11-14T22:14:20Z", document["next_attempt"])
+        self.assertIsNone(document["finished"])
+        self.assertEqual("noor@shop.example", document["submission"]["sender"])
+        self.assertEqual(["news", "may"], document["submission"]["tags"])
+        self.assertTrue(document["submission"]["features"]["trackclicks"])
+        self.assertEqual([], document["events"])
+
+    def test_finished(self) -> None:
+        """A message that is over is told with its end and its events, and has no next attempt."""
+        new = self.store(message())
+        self.text("queue", "cancel", new.id)
+        document = self.document("message", new.id)
+        self.assertEqual("cancelled", document["state"])
+        self.assertEqual("2023-11-14T22:13:20Z", document["finished"])
+        self.assertIsNone(document["next_attempt"])
+        self.assertEqual(
+            [
+                {
+                    "time": "2023-11-14T22:13:20Z",
+                    "event": "cancellation",
+                    "details": {"description": "Cancelled by the operator"},
+                }
+            ],
+            document["events"],
+        )
+
+    def test_for_a_person(self) -> None:
+        """A person reads the same, a fact on each line."""
+        new = self.store(message())
+        self.put_off(new, "450 \x1b[2J\nstate delivered")
+        self.text("queue", "cancel", new.id)
+        lines = self.text("message", new.id).splitlines()
+        self.assertIn("state         cancelled", lines)
+        self.assertIn("last_reply    450 [2J state delivered", lines)
+        self.assertIn("2023-11-14T22:13:20Z  cancellation", lines)
+        self.assertIn("  description  Cancelled by the operator", lines)
+
+    def test_unknown(self) -> None:
+        """A message that never was is an error."""
+        self.assertEqual(f"there is no message '{UNKNOWN}'", self.complaint("message", UNKNOWN))
+
+
+class CheckTests(CommandCase):
+    """`smtpeter check`."""
+
+    def test_good(self) -> None:
+        """A configuration without a fault is called so."""
+        self.assertEqual(f"{self.config} has no fault.\n", self.text("check"))
+        self.assertEqual({"faults": []}, self.document("check"))
+
+    def test_faults(self) -> None:
+        """Every fault is reported, and the status is 1 with one line that names the first."""
+        self.config.write_text('hostname = 5\n[delivery]\nmode = "pigeon"\n')
+        result = self.invoke("check")
+        self.assertEqual(
+            (1, 2, 1), (result.exit_code, result.stdout.count("\n"), result.stderr.count("\n"))
+        )
+        self.assertIn("hostname", result.stdout)
+        self.assertIn("delivery.mode", result.stdout)
+        self.assertTrue(result.stderr.endswith("(and 1 more)\n"), result.stderr)
+        result = self.invoke("check", "--json")
+        self.assertEqual(1, result.exit_code)
+        self.assertEqual(2, len(json.loads(result.stdout)["faults"]))
+
+    def test_one_fault(self) -> None:
+        """A single fault is the line."""
+        self.config.write_text("hostname = 5\n")
+        result = self.invoke("check")
+        self.assertEqual(f"smtpeter: {result.stdout}", result.stderr)
+
+
+class OneLineTests(SynchronousTestCase):
+    """What others have said, on a terminal."""
+
+    @given(st.text(max_size=100), st.integers(3, 50))
+    def test_any_text(self, text: str, characters: int) -> None:
+        """Whatever it was, it is printable and no longer than allowed."""
+        shown = one_line(text, characters)
+        self.assertTrue(shown.isprintable())
+        self.assertLessEqual(len(shown), characters)
