@@ -17,6 +17,7 @@ from smtpeter.smtp.opening import Credentials
 
 MAILDIR = "capture"
 SUBMISSIONS_PORT = 465  # RFC 8314 section 7.3: TLS from the first octet
+GRACE_SECONDS = 5.0  # to say goodbye; the queue has waited for what was on its way
 
 
 def carrier_for(config: Config, in_thread: InThread, reactor: Any) -> ICarrier:
@@ -50,5 +51,6 @@ def carrier_for(config: Config, in_thread: InThread, reactor: Any) -> ICarrier:
         idle_per_receiver=settings.connections,
         idle_seconds=settings.idle_connection_seconds,
         messages=settings.messages_per_connection,
+        grace_seconds=GRACE_SECONDS,
     )
     return SmtpCarrier(route, connecting, reactor, limits)

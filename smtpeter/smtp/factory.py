@@ -74,8 +74,8 @@ class ConnectionLimit:
     Counts connections, in total and by client address.
 
     Args:
-        total: how many there may be at one moment.
-        per_address: how many from one address; 0 for no limit.
+        total: how many there may be at one moment; 0 for no limit.
+        per_address: how many from one address; likewise.
     """
 
     def __init__(self, total: int, per_address: int) -> None:
@@ -86,7 +86,7 @@ class ConnectionLimit:
 
     def enter(self, address: str) -> bool:
         """Count one more; False when that would be one too many."""
-        if self._all >= self._total:
+        if self._total and self._all >= self._total:
             return False
         if self._per_address and self._open[address] >= self._per_address:
             return False
