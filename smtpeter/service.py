@@ -105,6 +105,8 @@ def build(config: Config, reactor: Any) -> IService:
     threads = Threads(reactor)
     with database.connect() as connection:
         keys = KeySource(time.time, messages.greatest_key(connection))
+    # twistd may fork now, and no connection can be taken along; the store makes new ones.
+    database.close()
     current = Current(config)
     outbound = take_out(current, keys, store, threads, reactor)
     portal = let_in(config, keys, store, threads, outbound)

@@ -44,6 +44,13 @@ class DatabaseTests(DatabaseCase):
         self.database = self.open(self.url)
         self.assertEqual(1, self.count())
 
+    def test_closed_and_used(self) -> None:
+        """After its connections were closed, as before a fork, a database makes new ones."""
+        self.add()
+        self.database.close()
+        self.add()
+        self.assertEqual(2, self.count())
+
     def test_exception_leaves_nothing(self) -> None:
         """A transaction that ends with an exception leaves nothing behind."""
         with self.assertRaises(ZeroDivisionError), self.database.begin() as connection:
