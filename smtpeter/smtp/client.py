@@ -27,6 +27,7 @@ from smtpeter.smtp.deadline import Deadline
 from smtpeter.smtp.dialogue import Dialogue, Encrypt, Say, Step
 from smtpeter.smtp.opening import ClientSettings, ConnectFailed, Opening
 from smtpeter.smtp.peer import Peer
+from smtpeter.smtp.prompt import write_promptly
 from smtpeter.smtp.replies import InvalidReply, ReplyReader
 from smtpeter.smtp.sending import ContentSender
 from smtpeter.smtp.transaction import Transaction
@@ -154,6 +155,7 @@ class SmtpClient(Protocol):
         if ITCPTransport.providedBy(self.transport):
             # A command must not wait until the reply before it is acknowledged.
             self._line.setTcpNoDelay(True)
+            write_promptly(self.transport)
         local, remote = self._line.getHost(), self._line.getPeer()
         self._opening.peer = Peer(
             self._settings.host, getattr(local, "host", ""), getattr(remote, "host", "")

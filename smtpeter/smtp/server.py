@@ -29,6 +29,7 @@ from smtpeter.message.reply import (
 from smtpeter.smtp import answers, command
 from smtpeter.smtp.login import Login
 from smtpeter.smtp.patience import Patience
+from smtpeter.smtp.prompt import write_promptly
 from smtpeter.smtp.reception import received
 from smtpeter.smtp.session import Session
 from smtpeter.smtp.surroundings import ServerSettings, Surroundings, Transport
@@ -89,6 +90,7 @@ class SmtpServer(Protocol):
     def connectionMade(self) -> None:
         self._wire = cast("Transport", self.transport)
         self._wire.setTcpNoDelay(True)
+        write_promptly(self.transport)
         self._wire.registerProducer(self, True)
         self._address = getattr(self._wire.getPeer(), "host", "")
         self._login = Login(self._around, self._address, self._welcome)
