@@ -106,10 +106,13 @@ class FactoryTests(SynchronousTestCase):
 class ConnectionLimitTests(SynchronousTestCase):
     """Counting."""
 
-    def test_no_limit_per_address(self) -> None:
-        """Zero is no limit per address."""
+    def test_no_limit(self) -> None:
+        """Zero is no limit, per address or in all."""
         limit = ConnectionLimit(5, 0)
         self.assertEqual([True] * 5 + [False], [limit.enter("a") for _ in range(6)])
+        limit = ConnectionLimit(0, 5)
+        self.assertEqual([True] * 5 + [False], [limit.enter("a") for _ in range(6)])
+        self.assertTrue(limit.enter("b"))
 
     @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans())))
     def test_never_beyond(self, steps: list[tuple[str, bool]]) -> None:

@@ -209,6 +209,19 @@ class TimeTests(SynchronousTestCase):
         self.assertEqual(421, dialogue.codes()[-1])
         self.assertTrue(dialogue.closed)
 
+    def test_slow_first_block(self) -> None:
+        """The wait for content is exact wherever the timer stood when it began."""
+        for before in ([1], [179], [170, 11], [100, 100], [250]):
+            dialogue = logged_in()
+            for seconds in before:
+                dialogue.clock.advance(seconds)
+                dialogue.say("NOOP")
+            dialogue.send(ENVELOPE)
+            dialogue.clock.pump([1] * 179)
+            self.assertFalse(dialogue.closed, before)
+            dialogue.clock.advance(1)
+            self.assertTrue(dialogue.closed, before)
+
     def test_slow_store(self) -> None:
         """However long our own work takes, no timer of ours ends the session meanwhile."""
         dialogue = receiving()

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from smtpeter.smtp.server import HIGH_WATER_OCTETS
+from smtpeter.smtp.server import HIGH_WATER_OCTETS, REPLIES_TOGETHER
 from tests.cutting import pieces
 from tests.dialogue import (
     BUFFER_OCTETS,
@@ -196,6 +196,19 @@ class UnreadTests(SynchronousTestCase):
             replies += more
         self.assertEqual([354, 250, 221], [int(reply[:3]) for reply in replies[-3:]])
         self.assertEqual([MESSAGE * 2], dialogue.sender.contents)
+
+    def test_content_waits_in_order(self) -> None:
+        """When the transport is full just behind DATA, content does not overtake content."""
+        dialogue = logged_in()
+        while len(dialogue.transport.value()) < BUFFER_OCTETS - 1000:
+            dialogue.send(b"HELP\r\n")
+        commands = b"HELP\r\n" * (REPLIES_TOGETHER - 3) + ENVELOPE
+        dialogue.send(commands + b"Subject: one\r\n")
+        self.assertGreater(dialogue.server._lines.pending_octets, 0)
+        dialogue.send(b"\r\ntwo\r\n.\r\n")
+        dialogue.replies()
+        self.assertEqual([250], dialogue.codes())
+        self.assertEqual([b"Subject: one\r\n\r\ntwo\r\n"], dialogue.sender.contents)
 
     def test_time_of_a_client_that_does_not_read(self) -> None:
         """It is hung up on like one that says nothing, and cut off when that does not help."""

@@ -113,9 +113,11 @@ class HandshakeTests(SynchronousTestCase):
         )
         self.client = Client()
 
-    def connected(self, *, implicit_tls: bool, total: int = 1) -> IOPump:
-        """A pump between the client and a session."""
-        limit = ConnectionLimit(total, 0)
+    def connected(self, *, implicit_tls: bool, others: int = 0) -> IOPump:
+        """A pump between the client and a session; there may be two sessions."""
+        limit = ConnectionLimit(2, 0)
+        for _ in range(others):
+            limit.enter("")
         sessions = SmtpFactory(self.around, limit, implicit_tls=implicit_tls)
         server: Any = sessions.buildProtocol(None)
         client: Any = self.client
@@ -180,7 +182,7 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_turned_away(self) -> None:
         """Who is turned away inside TLS is told why."""
-        self.connected(implicit_tls=True, total=0)
+        self.connected(implicit_tls=True, others=2)
         self.assertEqual([b"421 4.7.0 Too many connections, try again later"], self.client.taken())
         self.assertTrue(self.client.gone)
 
