@@ -22,6 +22,7 @@ EXTENDED_OCTETS = {
 # Octets read and dropped of a line that is too long before the client is given up.
 OVERLONG_OCTETS = 64 * 1024
 
+_DOT = b"\r\n."
 _END_OF_CONTENT = b"\r\n.\r\n"
 _LONE = re.compile(rb"\r\n|\r|\n")
 
@@ -166,15 +167,16 @@ class ContentReader:
     def feed(self, octets: bytes) -> bytes | None:
         """Take octets; None asks for more, otherwise the octets that follow the end."""
         work = self._undecided + octets if self._undecided else octets
-        end = work.find(_END_OF_CONTENT)
+        dot = work.find(_DOT)
+        end = work.find(_END_OF_CONTENT, dot) if dot >= 0 else -1
         if end >= 0:
-            self._take(work[: end + 2])
+            self._take(work[: end + 2], dotted=dot < end)
             self._undecided = b""
             return work[end + len(_END_OF_CONTENT) :]
         cut = _cut(work)
         self._undecided = work[cut:]
         if cut:
-            self._take(work[:cut])
+            self._take(work[:cut], dotted=0 <= dot < cut)
         return None
 
     def blocks(self) -> tuple[bytes, ...]:
@@ -189,11 +191,11 @@ class ContentReader:
         reserved, self.reserved_octets = self.reserved_octets, 0
         self._room.release(reserved)
 
-    def _take(self, chunk: bytes) -> None:
+    def _take(self, chunk: bytes, *, dotted: bool) -> None:
         """Take octets that begin at, and do not end within, a CRLF and what may follow it."""
         bare = has_lone_newline(chunk)
-        if b"\r\n." in chunk:
-            chunk = chunk.replace(b"\r\n.", b"\r\n")
+        if dotted:
+            chunk = chunk.replace(_DOT, b"\r\n")
         if self._first:
             self._first = False
             chunk = chunk[2:]
