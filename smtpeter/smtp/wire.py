@@ -71,9 +71,9 @@ class LineReader:
             Flood: such a line goes on and on.
         """
         pending = self._pending
-        limit = AUTH_OCTETS if response else self._limit()
         end = pending.find(b"\r\n")
-        if self._dropping or end + 2 > limit or (end < 0 and len(pending) >= limit):
+        least = end + 2 if end >= 0 else len(pending) + 1
+        if self._dropping or (least > COMMAND_OCTETS and least > self._limit(response)):
             self._drop(end)
             return None
         if end < 0:
@@ -84,7 +84,9 @@ class LineReader:
             raise BareNewline
         return line
 
-    def _limit(self) -> int:
+    def _limit(self, response: bool) -> int:  # noqa: FBT001
+        if response:
+            return AUTH_OCTETS
         return EXTENDED_OCTETS.get(bytes(self._pending[:4]).upper(), COMMAND_OCTETS)
 
     def _drop(self, end: int) -> None:
