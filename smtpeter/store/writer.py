@@ -9,6 +9,7 @@ answer after one flush, and many clients share theirs.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -24,6 +25,12 @@ from smtpeter.store.database import Database, StoreUnavailable
 from smtpeter.store.statements import Statements
 
 GROUP_LIMIT = 500
+# A group of more than so many means that the next change is only a moment away. Then the
+# writer waits for it, as long as each pause brings several: a commit of its own would cost
+# more than its share in one commit for all. A client that is alone never waits.
+FEW = 2
+PAUSE_SECONDS = 0.001
+PAUSES = 5
 WAITING_LIMIT = 20_000
 
 _T = TypeVar("_T")
@@ -70,12 +77,19 @@ class GroupCommitWriter:
 
     _log = Logger()
 
-    def __init__(self, database: Database, reactor: IReactorFromThreads) -> None:
+    def __init__(
+        self,
+        database: Database,
+        reactor: IReactorFromThreads,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._database = database
         self._reactor = reactor
         self._statements = Statements(database.engine.dialect)
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._stopped = False
+        self._sleep = sleep
+        self._last_group = 0
         self._thread = threading.Thread(target=self._run, name="store writer", daemon=True)
 
     def start(self) -> None:
@@ -114,6 +128,7 @@ class GroupCommitWriter:
     def _run(self) -> None:
         while True:
             group, last = self._gather()
+            self._last_group = len(group)
             if group:
                 answers = self._write(group)
                 self._reactor.callFromThread(_answer, answers)
@@ -124,6 +139,8 @@ class GroupCommitWriter:
         """Wait for one, then take what else is there; the flag says that the end was reached."""
         group: list[_Waiting] = []
         waiting = self._queue.get()
+        if self._last_group > FEW:
+            self._let_more_come()
         while waiting is not None:
             group.append(waiting)
             if len(group) == GROUP_LIMIT:
@@ -133,6 +150,14 @@ class GroupCommitWriter:
             except Empty:
                 return group, False
         return group, True
+
+    def _let_more_come(self) -> None:
+        known = self._queue.qsize()
+        for _ in range(PAUSES):
+            self._sleep(PAUSE_SECONDS)
+            before, known = known, self._queue.qsize()
+            if known - before < FEW:
+                return
 
     def _write(self, group: list[_Waiting]) -> list[tuple[Deferred[Any], Any]]:
         try:

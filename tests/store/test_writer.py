@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from smtpeter.store import writer as module
 from smtpeter.store.database import StorageFull, StoreUnavailable, ValueRefused
 from smtpeter.store.tables import idempotency, nudges
-from smtpeter.store.writer import GROUP_LIMIT, Change, GroupCommitWriter, WriterBusy
+from smtpeter.store.writer import FEW, GROUP_LIMIT, Change, GroupCommitWriter, WriterBusy
 from tests.store.cases import NOW, CallsFromThreads, DatabaseCase, OnPostgresql
 
 ADD_NUDGE = insert(nudges)
@@ -71,6 +71,39 @@ class WriterTests(DatabaseCase):
         self.write()
         self.assertEqual(2, self.commits)
         self.assertEqual(GROUP_LIMIT + 1, len(self.written()))
+
+    def test_under_load_more_may_come(self) -> None:
+        """After a group of several the writer waits for the next to grow, and no longer."""
+        pauses: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 1:
+                for number in range(FEW):
+                    self.writer.commit([nudge(f"late {number}")])
+
+        self.writer = GroupCommitWriter(self.database, self.reactor, sleep)
+        for number in range(FEW + 1):
+            self.writer.commit([nudge(f"r{number}")])
+        event.listen(
+            self.database.engine, "commit", lambda _: self.writer.commit([nudge("next")]), once=True
+        )
+        self.writer.start()
+        self.reactor.run_one()
+        self.reactor.run_one()
+        self.writer.stop()
+        self.writer.join()
+        self.assertEqual(2, self.commits)
+        self.assertEqual(2, len(pauses))
+        self.assertEqual(2 * FEW + 2, len(self.written()))
+
+    def test_alone_nobody_waits(self) -> None:
+        """A single change is written at once, whatever comes later."""
+        pauses: list[float] = []
+        self.writer = GroupCommitWriter(self.database, self.reactor, pauses.append)
+        self.writer.commit([nudge("r")])
+        self.write()
+        self.assertEqual([], pauses)
 
     def test_order(self) -> None:
         """Rows are written and answers given in the order in which they were asked for."""
