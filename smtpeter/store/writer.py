@@ -139,7 +139,7 @@ class GroupCommitWriter:
         """Wait for one, then take what else is there; the flag says that the end was reached."""
         group: list[_Waiting] = []
         waiting = self._queue.get()
-        if self._last_group > FEW:
+        if waiting is not None and self._last_group > FEW:
             self._let_more_come()
         while waiting is not None:
             group.append(waiting)
