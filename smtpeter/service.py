@@ -30,7 +30,8 @@ from smtpeter.delivery.carriers import carrier_for
 from smtpeter.delivery.contents import ContentSource
 from smtpeter.delivery.courier import Courier
 from smtpeter.delivery.nudges import NudgeWatch
-from smtpeter.delivery.queue import DeliveryQueue, QueueSettings
+from smtpeter.delivery.queue import DeliveryQueue
+from smtpeter.delivery.receivers import QueueSettings
 from smtpeter.delivery.reports import ReportWriter
 from smtpeter.delivery.schedule import Schedule
 from smtpeter.firststart import first_start
@@ -60,6 +61,8 @@ from smtpeter.web.site import Site, SiteService
 # of 5 ms is what a message would wait several times on its way.
 SWITCH_SECONDS = 0.0005
 COLLECTOR_THRESHOLDS = (10_000, 20, 50)
+# What one receiver may have of the memory for contents on their way: a fourth.
+RECEIVER_SHARE = 4
 
 
 class Options(usage.Options):
@@ -232,6 +235,7 @@ def take_out(
     )
     limits = QueueSettings(
         settings.max_connections,
+        settings.max_content_in_flight_octets // RECEIVER_SHARE,
         lambda receiver: current.config.delivery.limits(_host_of(receiver)),
         carrier.receiver_of,
     )

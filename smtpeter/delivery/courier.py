@@ -4,37 +4,46 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any, TypeVar
 from typing import Protocol as Shape
 
 from attrs import frozen
-from twisted.internet.defer import Deferred
+from sqlalchemy.exc import IntegrityError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from smtpeter.budget import ContentBudget
-from smtpeter.delivery.carrier import ICarrier
+from smtpeter.delivery.carrier import Carried, ICarrier, nothing_to_release
 from smtpeter.delivery.contents import ContentSource
 from smtpeter.delivery.judgement import (
     Judgement,
     content_gone,
     event_of,
     expired,
+    fault_of_ours,
     judge,
     message_event,
 )
 from smtpeter.delivery.schedule import Schedule
 from smtpeter.message.content import Content
-from smtpeter.message.outcome import Outcome
+from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.store import events, messages
-from smtpeter.store.database import StoreError
+from smtpeter.store.database import StorageFull, StoreUnavailable, ValueRefused
 from smtpeter.store.messages import Message
 from smtpeter.store.store import Store
-from smtpeter.store.writer import Change, WriterBusy
+from smtpeter.store.writer import WriterBusy
 from smtpeter.transform.draft import Draft
 from smtpeter.transform.pipeline import Pipeline, Problem
 
 STORE_RETRY_SECONDS = 5.0
+
+_T = TypeVar("_T")
+
+
+class Interrupted(Exception):
+    """The service stops: an attempt was not made, or was cut short, or cannot be recorded."""
 
 
 class Reporter(Shape):
@@ -93,11 +102,19 @@ class Courier:
         self._delay_notice_seconds = delay_notice_seconds
         self._clock = clock
         self._jitter = jitter
+        self._pauses: set[Deferred[None]] = set()
+        self._ending = False
         self._at_home = False
+
+    def begin_nothing(self) -> None:
+        """From now on nothing leaves the house that has not left it yet."""
+        self._ending = True
 
     def go_home(self) -> Deferred[None]:
         """Cut short what is still on its way; fires when no connection is left."""
-        self._at_home = True
+        self._ending = self._at_home = True
+        for pause in list(self._pauses):
+            pause.cancel()
         return self._carrier.shutdown()
 
     async def deliver(self, receiver: str, message: Message) -> Concluded:
@@ -105,36 +122,57 @@ class Courier:
         Make one attempt and record it.
 
         Raises:
-            StoreError, WriterBusy: nothing of it is recorded.
+            Interrupted: the service stops; nothing of the attempt is recorded.
         """
-        parcel = message.parcel
-        if parcel.deliver_by < self._clock.seconds():
-            content = await self._contents.get(parcel.key) if parcel.sender else None
-            return await self._conclude(message, expired(), content)
-        await self._budget.acquire(parcel.octets)
+        octets = message.parcel.octets
+        await self._budget.acquire(octets)
         try:
-            content = await self._contents.get(parcel.key)
-            if content is None:
-                return await self._conclude(message, content_gone(), None)
-            draft = Draft(message.id, parcel.features, parcel.trace, parcel.received, content)
-            transformed = await self._pipeline.run(draft)
-            carried = await self._carrier.carry(
-                receiver, message.envelope(), transformed.draft.content, message.id
-            )
+            return await self._attempt(receiver, message)
         finally:
-            self._budget.release(parcel.octets)
+            self._budget.release(octets)
+
+    async def _attempt(self, receiver: str, message: Message) -> Concluded:
+        content: Content | None = None
+        problems: tuple[Problem, ...] = ()
+        try:
+            content = await self._patiently(self._contents.get, message.parcel.key)
+            carried, problems = await self._carry(receiver, message, content)
+        except Interrupted:
+            raise
+        except Exception:
+            self._log.failure("no attempt could be made for message {id}", id=message.id)
+            carried = _nowhere(fault_of_ours())
         try:
             outcome = carried.outcomes[0]
-            return await self._conclude(message, outcome, content, transformed.problems)
+            if self._at_home and outcome.verdict is Verdict.DEFERRED and not outcome.code:
+                raise Interrupted  # it was cut short: by us, not by the receiver
+            return await self._conclude(message, outcome, content, problems)
         finally:
             carried.release()
+
+    async def _carry(
+        self, receiver: str, message: Message, content: Content | None
+    ) -> tuple[Carried, tuple[Problem, ...]]:
+        parcel = message.parcel
+        if parcel.deliver_by < self._clock.seconds():
+            return _nowhere(expired()), ()
+        if content is None:
+            return _nowhere(content_gone()), ()
+        draft = Draft(message.id, parcel.features, parcel.trace, parcel.received, content)
+        transformed = await self._pipeline.run(draft)
+        if self._ending:
+            raise Interrupted
+        carried = await self._carrier.carry(
+            receiver, message.envelope(), transformed.draft.content, message.id
+        )
+        return carried, transformed.problems
 
     async def _conclude(
         self,
         message: Message,
         outcome: Outcome,
         content: Content | None,
-        problems: tuple[Problem, ...] = (),
+        problems: tuple[Problem, ...],
     ) -> Concluded:
         """Write down what became of an attempt, with the report that it calls for."""
         now = self._clock.seconds()
@@ -151,27 +189,62 @@ class Courier:
             details = {"stage": problem.stage, "description": problem.reason}
             happened.append(message_event(message, "transform", now, details))
         reply = f"{outcome.code} {outcome.text}" if outcome.code else outcome.text
-        changes = [
-            messages.outcome(message, judged.state, due=judged.due, reply=reply, now=now),
-            events.append(happened),
-        ]
-        report = None
-        if judged.action and message.parcel.sender is not None:
-            report = await self._reporter.report(message, judged, content, now)
+        ended = messages.outcome(message, judged.state, due=judged.due, reply=reply, now=now)
+        report = await self._report(message, judged, content, now)
+        changes = [ended, events.append(happened)]
         if report is not None:
             changes += messages.additions(report[0].parcel, report[1], [report[0]])
-        await self._record(changes)
+        try:
+            await self._patiently(self._store.commit, *changes)
+        except (IntegrityError, ValueRefused) as refused:
+            # Either an earlier try was recorded, though we were not told; then the report is
+            # there. Or the database does not take something of what came from outside. What
+            # was delivered must not go out again: so the end alone is written down.
+            self._log.error("message {id}: {error}", id=message.id, error=refused)
+            if isinstance(refused, ValueRefused):
+                report = None
+            bare = messages.outcome(message, judged.state, due=judged.due, reply="", now=now)
+            await self._patiently(self._store.commit, bare)
         return Concluded(judged, report)
 
-    async def _record(self, changes: list[Change]) -> None:
-        """Write it down however long that takes: what was delivered must not go out again."""
+    async def _report(
+        self, message: Message, judged: Judgement, content: Content | None, now: float
+    ) -> tuple[Message, Content] | None:
+        """The report that a judgement calls for. A fault in it keeps nothing else back."""
+        if not judged.action or message.parcel.sender is None:
+            return None
+        try:
+            return await self._reporter.report(message, judged, content, now)
+        except Exception:
+            self._log.failure("no report could be made on message {id}", id=message.id)
+            return None
+
+    async def _patiently(self, ask: Callable[..., Deferred[_T]], *args: Any) -> _T:
+        """
+        Ask the store, again and again while it does not answer.
+
+        Raises:
+            Interrupted: it did not answer, and the service ends.
+        """
         while True:
             try:
-                await self._store.commit(*changes)
-            except (StoreError, WriterBusy) as error:
+                return await ask(*args)
+            except (StoreUnavailable, StorageFull, WriterBusy) as error:
                 if self._at_home:
-                    raise
-                self._log.error("outcomes cannot be recorded: {error}", error=error)
-                await deferLater(self._clock, STORE_RETRY_SECONDS)
-            else:
-                return
+                    raise Interrupted from error
+                self._log.error("deliveries wait for the store: {error}", error=error)
+                await self._pause()
+
+    async def _pause(self) -> None:
+        pause: Deferred[None] = deferLater(self._clock, STORE_RETRY_SECONDS)
+        self._pauses.add(pause)
+        try:
+            await pause
+        except CancelledError:
+            pass
+        finally:
+            self._pauses.discard(pause)
+
+
+def _nowhere(outcome: Outcome) -> Carried:
+    return Carried((outcome,), nothing_to_release)

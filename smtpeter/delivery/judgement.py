@@ -76,6 +76,18 @@ def content_gone() -> Outcome:
     )
 
 
+def fault_of_ours() -> Outcome:
+    """The outcome of an attempt that a fault of this program prevented."""
+    return Outcome(
+        verdict=Verdict.DEFERRED,
+        type="error",
+        state="process",
+        code=0,
+        status="4.3.0",
+        text="Internal error",
+    )
+
+
 def _given_up(outcome: Outcome) -> Outcome:
     return evolve(outcome, verdict=Verdict.FAILED, type="timeout")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from collections.abc import Iterable
 
@@ -11,8 +10,8 @@ from attrs import define, field
 from smtpeter.delivery.receivers import TokenBucket
 from smtpeter.store.messages import Message
 
-WINDOW = 64
-LOW_WATER = WINDOW // 2
+# Messages that met a fault of ours; with more of them, the fault is not theirs.
+ASIDE_LIMIT = 64
 
 
 @define(eq=False)
@@ -26,9 +25,11 @@ class Lane:
         connections: how many messages may be on their way at one moment.
         window: messages that are due, the first to go first.
         held: ids that must not be taken from the store again: in the window, on their
-            way, or waiting to have their outcome recorded.
-        more: there may be due messages in the store beyond the window.
+            way, or set aside.
         released: ids let go while the store was being asked: what it answers may be older.
+        on_their_way: how many messages are.
+        octets: of the messages on their way.
+        more: there may be due messages in the store beyond the window.
         loading: the store is being asked for them.
         outdated: what the store is about to answer must not be used.
         ready: it is in line for a place among all that are on their way.
@@ -41,6 +42,7 @@ class Lane:
     held: set[str] = field(factory=set)
     released: set[str] = field(factory=set)
     on_their_way: int = 0
+    octets: int = 0
     more: bool = False
     loading: bool = False
     outdated: bool = False
@@ -49,16 +51,46 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Nothing waits here, nothing moves, and nobody will ask."""
-        return not (self.window or self.held or self.more or self.loading)
+        return not (self.window or self.held or self.more or self.loading or self.ready)
 
-    def add(self, message: Message) -> bool:
-        """Put a new message behind the others; False when it has to stay in the store."""
-        if self.more or self.loading or len(self.window) >= WINDOW:
-            self.more = True
+    @property
+    def aside(self) -> int:
+        """How many messages are neither in the window nor on their way, but held."""
+        return len(self.held) - len(self.window) - self.on_their_way
+
+    def may_send(self, octets_limit: int) -> bool:
+        """
+        True when the receiver may be sent the first message of the window now.
+
+        Args:
+            octets_limit: for all that is on its way; one message may always go.
+        """
+        if not self.window or self.on_their_way >= self.connections or self.aside >= ASIDE_LIMIT:
             return False
+        octets = self.window[0].parcel.octets
+        return not self.on_their_way or self.octets + octets <= octets_limit
+
+    def send_off(self) -> Message:
+        """Take the first message out of the window; it is on its way."""
+        message = self.window.popleft()
+        self.on_their_way += 1
+        self.octets += message.parcel.octets
+        return message
+
+    def came_home(self, message: Message) -> None:
+        """A message is on its way no longer; unless it is released it stays held."""
+        self.on_their_way -= 1
+        self.octets -= message.parcel.octets
+
+    def add(self, message: Message, limit: int) -> None:
+        """Put a new message behind the others; it stays in the store when there are so many."""
+        if message.id in self.held:  # it was loaded before we were told of it
+            return
+        if self.more or self.loading or len(self.window) >= limit:
+            self.more = True
+            return
         self.window.append(message)
         self.held.add(message.id)
-        return True
 
     def fill(self, found: Iterable[Message]) -> None:
         """Take what the store had, less what is here already."""
@@ -68,7 +100,7 @@ class Lane:
                 self.held.add(message.id)
 
     def release(self, message_id: str) -> None:
-        """Its outcome is in the store; from now on what the store says about it counts."""
+        """From now on what the store says about a message counts."""
         self.held.discard(message_id)
         if self.loading:
             self.released.add(message_id)
@@ -79,36 +111,3 @@ class Lane:
         self.window.clear()
         self.more = True
         self.outdated = self.loading
-
-
-class WakeTimes:
-    """When to look at which receiver again: one time for each, the earliest."""
-
-    def __init__(self) -> None:
-        self._times: dict[str, float] = {}
-        self._heap: list[tuple[float, str]] = []
-
-    def __len__(self) -> int:
-        return len(self._times)
-
-    def note(self, receiver: str, when: float) -> None:
-        """Look at the receiver at this time, if not before."""
-        known = self._times.get(receiver)
-        if known is None or when < known:
-            self._times[receiver] = when
-            heapq.heappush(self._heap, (when, receiver))
-
-    def earliest(self) -> float | None:
-        """The next time there is something to look at."""
-        while self._heap and self._times.get(self._heap[0][1]) != self._heap[0][0]:
-            heapq.heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
-
-    def take_due(self, now: float) -> list[str]:
-        """The receivers whose time has come; they have no time any more."""
-        due = []
-        while (when := self.earliest()) is not None and when <= now:
-            _, receiver = heapq.heappop(self._heap)
-            del self._times[receiver]
-            due.append(receiver)
-        return due

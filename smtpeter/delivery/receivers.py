@@ -2,6 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol as Shape
+
+from attrs import frozen
+
+
+class ReceiverLimits(Shape):
+    """What one receiver is spared."""
+
+    @property
+    def connections(self) -> int: ...
+
+    @property
+    def messages_per_second(self) -> float | None: ...
+
+
+@frozen
+class QueueSettings:
+    """
+    What the operator decided for all deliveries.
+
+    Attributes:
+        max_connections: messages on their way at one moment, over all receivers.
+        octets_per_receiver: of the messages on their way to one receiver, unless it is a
+            single one; so that no receiver keeps all memory to itself.
+        limits_of: the limits of a receiver.
+        receiver_of: names the receiver for a domain.
+    """
+
+    max_connections: int
+    octets_per_receiver: int
+    limits_of: Callable[[str], ReceiverLimits]
+    receiver_of: Callable[[str], str]
+
 
 class TokenBucket:
     """
