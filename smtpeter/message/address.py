@@ -38,11 +38,17 @@ class Mailbox:
         local: the local part without quotes or escapes; case matters.
         domain: the domain as written, or an address literal with its brackets.
         domain_key: the domain in lower case and A-label form: what routes and compares.
+        text: the mailbox as written in an SMTP command, quoted where it must be.
     """
 
     local: str
     domain: str = field(eq=False)
     domain_key: str
+    text: str = field(init=False, eq=False, repr=False)
+
+    @text.default
+    def _text(self) -> str:
+        return f"{_written(self.local)}@{self.domain}"
 
     @classmethod
     def parse(cls, text: str) -> Mailbox:
@@ -79,8 +85,7 @@ class Mailbox:
         return not self.local.isascii()
 
     def __str__(self) -> str:
-        """The mailbox as written in an SMTP command, quoted where it must be."""
-        return f"{_written(self.local)}@{self.domain}"
+        return self.text
 
     def ascii(self) -> str:
         """The same with an A-label domain, for a server without SMTPUTF8."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from attrs import field, frozen
 
@@ -21,8 +22,7 @@ class HeaderTooLarge(ValueError):
     """The header block does not end within `HEADER_OCTETS`."""
 
 
-@frozen
-class Field:
+class Field(NamedTuple):
     """
     One header field and where it stands.
 

@@ -47,14 +47,15 @@ def examine(content: Content, prefixes: Sequence[str]) -> Examination:
         prefixes: of the instruction headers, in lower case; the first is the documented one.
     """
     fields = content.fields()
-    instructions = [each for each in fields if each.name.startswith(tuple(prefixes))]
+    beginnings = tuple(prefixes)
+    instructions = [each for each in fields if each.name.startswith(beginnings)]
     overrides, warnings = overrides_from_headers(
         (_documented_name(each.name, prefixes), each.value) for each in instructions
     )
     return Examination(
         author=_author(fields),
-        present=frozenset(each.name for each in fields),
-        hops=sum(each.name == "received" for each in fields),
+        present=frozenset([each.name for each in fields]),
+        hops=[each.name for each in fields].count("received"),
         overrides=overrides,
         warnings=warnings,
         idempotency_key=_idempotency_key(instructions, prefixes),

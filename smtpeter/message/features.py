@@ -62,12 +62,14 @@ class Features:
 
     def overridden(self, overrides: Overrides) -> Features:
         """These features where `overrides` is silent, and what it says where it speaks."""
+        if overrides == SILENCE:
+            return self
         said = {
             name: value
             for name, value in attrs.asdict(overrides, recurse=False).items()
             if value is not None
         }
-        return attrs.evolve(self, **said) if said else self
+        return attrs.evolve(self, **said)
 
     def switched_on(self) -> tuple[str, ...]:
         """The names of the active switches, in the order that log files list them."""
@@ -97,6 +99,7 @@ class Overrides:
     tags: tuple[str, ...] | None = None
 
 
+SILENCE = Overrides()
 REST_DEFAULTS = Features(trackclicks=True, trackopens=True, trackbounces=True)
 ALL_ON = Features(
     inlinecss=True,
