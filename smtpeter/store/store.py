@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IReactorThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
@@ -34,7 +33,7 @@ class Store(Service):
     def __init__(
         self,
         database: Database,
-        reactor: IReactorThreads,
+        reactor: Any,
         min_free_octets: int = 0,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:

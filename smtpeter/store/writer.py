@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
+from typing import Protocol as Shape
 
 from attrs import field, frozen
 from sqlalchemy import Connection, UpdateBase
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -63,6 +63,18 @@ class WriterBusy(Exception):
     """More changes wait for the writer than it may hold."""
 
 
+class Reactor(Shape):
+    """What is needed of the reactor."""
+
+    def callFromThread(self, callable: Callable[..., Any], *args: object) -> None: ...  # noqa: A002
+
+    def callLater(
+        self,
+        delay: float,
+        callable: Callable[..., Any],  # noqa: A002
+    ) -> object: ...
+
+
 class GroupCommitWriter:
     """
     Commits changes in its own thread, in the order they came.
@@ -80,16 +92,18 @@ class GroupCommitWriter:
     def __init__(
         self,
         database: Database,
-        reactor: IReactorFromThreads,
+        reactor: Reactor,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._database = database
         self._reactor = reactor
         self._statements = Statements(database.engine.dialect)
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
         self._stopped = False
         self._sleep = sleep
         self._last_group = 0
+        self._turn: list[_Waiting] = []
+        self._waiting = 0
         self._thread = threading.Thread(target=self._run, name="store writer", daemon=True)
 
     def start(self) -> None:
@@ -98,6 +112,7 @@ class GroupCommitWriter:
     def stop(self) -> None:
         """Take nothing more; what waits is still committed."""
         self._stopped = True
+        self._hand_over()
         self._queue.put(None)
 
     def join(self) -> None:
@@ -119,11 +134,20 @@ class GroupCommitWriter:
     def _submit(self, waiting: _Waiting) -> Deferred[Any]:
         if self._stopped:
             waiting.done.errback(StoreUnavailable("the store is closed"))
-        elif self._queue.qsize() >= WAITING_LIMIT:
+        elif self._waiting >= WAITING_LIMIT:
             waiting.done.errback(WriterBusy("too many changes are waiting"))
         else:
-            self._queue.put(waiting)
+            self._waiting += 1
+            self._turn.append(waiting)
+            if len(self._turn) == 1:
+                self._reactor.callLater(0, self._hand_over)
         return waiting.done
+
+    def _hand_over(self) -> None:
+        """What one turn of the reactor asked for wakes the thread once, not once for each."""
+        turn, self._turn = self._turn, []
+        for start in range(0, len(turn), GROUP_LIMIT):
+            self._queue.put(turn[start : start + GROUP_LIMIT])
 
     def _run(self) -> None:
         while True:
@@ -131,9 +155,14 @@ class GroupCommitWriter:
             self._last_group = len(group)
             if group:
                 answers = self._write(group)
-                self._reactor.callFromThread(_answer, answers)
+                self._reactor.callFromThread(self._answer, answers)
             if last:
                 return
+
+    def _answer(self, answers: list[tuple[Deferred[Any], Any]]) -> None:
+        self._waiting -= len(answers)
+        for done, result in answers:
+            done.callback(result)
 
     def _gather(self) -> tuple[list[_Waiting], bool]:
         """Wait for one, then take what else is there; the flag says that the end was reached."""
@@ -142,8 +171,8 @@ class GroupCommitWriter:
         if waiting is not None and self._last_group > FEW:
             self._let_more_come()
         while waiting is not None:
-            group.append(waiting)
-            if len(group) == GROUP_LIMIT:
+            group += waiting
+            if len(group) >= GROUP_LIMIT:
                 return group, False
             try:
                 waiting = self._queue.get_nowait()
@@ -185,8 +214,3 @@ def merged(group: Sequence[_Waiting]) -> dict[UpdateBase, list[Mapping[str, Any]
         for change in waiting.changes:
             rows.setdefault(change.statement, []).extend(change.rows)
     return rows
-
-
-def _answer(answers: list[tuple[Deferred[Any], Any]]) -> None:
-    for done, result in answers:
-        done.callback(result)

@@ -86,6 +86,14 @@ class CallsFromThreads:
     ) -> None:
         self._calls.put(lambda: callable(*args, **kwargs))
 
+    def callLater(
+        self,
+        delay: float,  # noqa: ARG002
+        callable: Callable[..., Any],  # noqa: A002
+    ) -> object:
+        """A turn of this reactor is over as soon as something is asked for."""
+        return callable()
+
     def run_one(self) -> None:
         """Wait for a call and run it."""
         self._calls.get(timeout=WAIT_SECONDS)()
