@@ -83,7 +83,7 @@ def welcome(made: FirstCredentials, config: Config) -> str:
         "Nothing leaves this machine: what is delivered lies in the Maildir",
         f"  {config.state_dir / 'capture'}",
         "",
-        f"In a browser: {config.http.public_url}/",
+        f"By HTTPS the service is at {config.http.public_url}/",
         "",
         "",
     ]
@@ -96,6 +96,8 @@ def smtp_command(made: FirstCredentials, config: Config) -> str:
     listener = config.smtp.starttls[0]
     send = [
         "curl",
+        "--silent",
+        "--show-error",
         "--cacert",
         str(config.state_dir / CERTIFICATE_FILE),
         "--ssl-reqd",
@@ -121,6 +123,8 @@ def rest_command(made: FirstCredentials, config: Config) -> str:
     )
     send = [
         "curl",
+        "--silent",
+        "--show-error",
         "--cacert",
         str(config.state_dir / CERTIFICATE_FILE),
         "--header",

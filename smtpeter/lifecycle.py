@@ -8,7 +8,7 @@ import sys
 from typing import Any, NoReturn
 
 from twisted.application.service import IService, MultiService, Service
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -72,12 +72,28 @@ class StagedService(MultiService):
 
     async def _stop_in_turn(self) -> None:
         while self._started:
-            child = self._started.pop()
-            try:
-                stopped = maybeDeferred(child.stopService)
-                await stopped.addTimeout(self._stop_seconds, self._clock)
-            except Exception:  # whatever it is, the others have to be stopped
-                self._log.failure("{child} did not stop cleanly", child=child)
+            await self._stop_one(self._started.pop())
+
+    async def _stop_one(self, child: IService) -> None:
+        try:
+            stopped = maybeDeferred(child.stopService)
+            await stopped.addTimeout(self._stop_seconds, self._clock)
+        except Exception:  # whatever it is, the others have to be stopped
+            self._log.failure("{child} did not stop cleanly", child=child)
+
+
+class SideBySide(StagedService):
+    """
+    Services that start one at a time, and stop all at the same moment.
+
+    For those that do not need each other to come to an end: together they take as long as
+    the slowest, and not the sum.
+    """
+
+    async def _stop_in_turn(self) -> None:
+        started, self._started = self._started, []
+        stopping = [Deferred.fromCoroutine(self._stop_one(child)) for child in reversed(started)]
+        await DeferredList(stopping)
 
 
 class RootService(StagedService):

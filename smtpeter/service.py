@@ -12,7 +12,7 @@ from socket import socket
 from typing import Any
 
 from attrs import frozen
-from twisted.application.service import IService
+from twisted.application.service import IService, Service
 from twisted.cred.portal import Portal
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python import usage
@@ -36,7 +36,7 @@ from smtpeter.delivery.reports import ReportWriter
 from smtpeter.delivery.schedule import Schedule
 from smtpeter.firststart import first_start
 from smtpeter.intake import Intake, IntakeSettings
-from smtpeter.lifecycle import RootService
+from smtpeter.lifecycle import RootService, SideBySide, StagedService
 from smtpeter.message.features import HEADER_PREFIX
 from smtpeter.ports import PortService, claim
 from smtpeter.renewal import Current, Renewal
@@ -129,26 +129,24 @@ def build(config: Config, reactor: Any) -> IService:
         "http.http": http,
     }
 
+    # Ports stop first, so that nothing new comes; then whoever is at work; the store last.
+    work = SideBySide(reactor)
+    fill(work, outbound.queue, outbound.nudges, SmtpSessions([outside, inside], reactor))
+    fill(work, SiteService(https), SiteService(http))
+    ports = SideBySide(reactor)
+    for key, claims in claimed.items():
+        fill(ports, *(PortService(reactor, port, factories[key]) for port in claims))
     root = RootService(reactor, (ConfigError, StoreError))
-    for part in (
-        store,
-        threads,
-        CertificateWatch(tls, reactor),
-        Renewal(current, tls, outbound.queue.limits_changed, reactor),
-        outbound.queue,
-        outbound.nudges,
-        SmtpSessions([outside, inside], reactor),
-        SiteService(https),
-        SiteService(http),
-        *(
-            PortService(reactor, port, factories[key])
-            for key, ports in claimed.items()
-            for port in ports
-        ),
-    ):
-        part.setServiceParent(root)
+    renewal = Renewal(current, tls, outbound.queue.limits_changed, reactor)
+    fill(root, store, threads, CertificateWatch(tls, reactor), renewal, work, ports)
     calm_the_collector()
     return root
+
+
+def fill(group: StagedService, *parts: Service) -> None:
+    """Put services into a group, in the order in which they start."""
+    for part in parts:
+        part.setServiceParent(group)
 
 
 def calm_the_collector() -> None:

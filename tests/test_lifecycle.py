@@ -10,7 +10,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter import lifecycle
-from smtpeter.lifecycle import RootService, StagedService
+from smtpeter.lifecycle import RootService, SideBySide, StagedService
 
 
 class Stage(Service):
@@ -168,6 +168,27 @@ class StagedTests(SynchronousTestCase):
         """A child that comes after the start is refused, since nobody would wait for it."""
         self.successResultOf(self.staged.startService())
         self.assertRaises(RuntimeError, self.stage, "a")
+
+
+class SideBySideTests(SynchronousTestCase):
+    """Services that come to an end together."""
+
+    def test_stop_together(self) -> None:
+        """All are told to stop at once; it is over when the slowest has stopped."""
+        told: list[str] = []
+        group = SideBySide(Clock())
+        stages = [Stage(name, told) for name in "ab"]
+        for stage in stages:
+            stage.setServiceParent(group)
+        self.successResultOf(group.startService())
+        for stage in stages:
+            stage._slow = True
+        stopped = group.stopService()
+        self.assertEqual(["start a", "start b", "stop b", "stop a"], told)
+        stages[0].pending.callback(None)
+        self.assertNoResult(stopped)
+        stages[1].pending.callback(None)
+        self.successResultOf(stopped)
 
 
 class StoppableReactor(MemoryReactorClock):

@@ -31,7 +31,7 @@ class PasswordChecker:
     account. Nothing is trimmed or folded: a blank belongs to the password.
     """
 
-    credentialInterfaces = (IUsernamePassword,)  # noqa: N815 -- Twisted's name
+    credentialInterfaces = (IUsernamePassword,)
 
     def __init__(self, identities: Identities, verifier: PasswordVerifier) -> None:
         self._identities = identities
@@ -64,7 +64,7 @@ class PasswordChecker:
 class TokenChecker:
     """Takes REST tokens."""
 
-    credentialInterfaces = (IBearerToken,)  # noqa: N815 -- Twisted's name
+    credentialInterfaces = (IBearerToken,)
 
     def __init__(self, identities: Identities) -> None:
         self._identities = identities

@@ -31,7 +31,7 @@ from smtpeter.message.content import Content
 from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.store import events, messages
 from smtpeter.store.database import StorageFull, StoreUnavailable, ValueRefused
-from smtpeter.store.messages import Message
+from smtpeter.store.messages import Message, State
 from smtpeter.store.store import Store
 from smtpeter.store.writer import WriterBusy
 from smtpeter.transform.draft import Draft
@@ -205,6 +205,14 @@ class Courier:
                 report = None
             bare = messages.outcome(message, judged.state, due=judged.due, reply="", now=now)
             await self._patiently(self._store.commit, bare)
+        if judged.state is not State.DELIVERED:
+            self._log.info(
+                "message {id} to {recipient}: {kind}, {reply}",
+                id=message.id,
+                recipient=str(message.recipient.mailbox),
+                kind=happened[0].kind,
+                reply=reply,
+            )
         return Concluded(judged, report)
 
     async def _report(
