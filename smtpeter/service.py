@@ -35,6 +35,7 @@ from smtpeter.delivery.receivers import QueueSettings
 from smtpeter.delivery.reports import ReportWriter
 from smtpeter.delivery.schedule import Schedule
 from smtpeter.firststart import first_start
+from smtpeter.housekeeping import Housekeeping
 from smtpeter.intake import Intake, IntakeSettings
 from smtpeter.lifecycle import RootService, SideBySide, StagedService
 from smtpeter.message.features import HEADER_PREFIX
@@ -138,7 +139,9 @@ def build(config: Config, reactor: Any) -> IService:
         fill(ports, *(PortService(reactor, port, factories[key]) for port in claims))
     root = RootService(reactor, (ConfigError, StoreError))
     renewal = Renewal(current, tls, outbound.queue.limits_changed, reactor)
-    fill(root, store, threads, CertificateWatch(tls, reactor), renewal, work, ports)
+    watch = CertificateWatch(tls, reactor)
+    keeping = Housekeeping(store, config.database.keep_seconds, reactor)
+    fill(root, store, threads, watch, renewal, keeping, work, ports)
     calm_the_collector()
     return root
 

@@ -53,6 +53,7 @@ class Database:
 
     url: str = key("url", values.database_url, "sqlite:///smtpeter.db", secret=True)
     min_free_octets: int = key("min_free", values.size("0B", "1024GiB"), "100MiB")
+    keep_seconds: int = key("keep", values.duration("1h", "3650d"), "30d")
 
 
 @frozen
