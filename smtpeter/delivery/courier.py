@@ -198,11 +198,11 @@ class Courier:
             await self._patiently(self._store.commit, *changes)
         except (IntegrityError, ValueRefused) as refused:
             # Either an earlier try was recorded, though we were not told; then the report is
-            # there. Or the database does not take something of what came from outside. What
-            # was delivered must not go out again: so the end alone is written down.
+            # there, and the queue will come upon it. Or the database does not take something
+            # of what came from outside. What was delivered must not go out again: so the end
+            # alone is written down.
             self._log.error("message {id}: {error}", id=message.id, error=refused)
-            if isinstance(refused, ValueRefused):
-                report = None
+            report = None
             bare = messages.outcome(message, judged.state, due=judged.due, reply="", now=now)
             await self._patiently(self._store.commit, bare)
         if judged.state is not State.DELIVERED:

@@ -15,6 +15,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.defer import TimeoutError as TimedOut
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -31,6 +32,7 @@ from smtpeter.store.store import Store
 # A message whose end could not be recorded, for a fault of ours, is left alone for so long.
 FAULT_SECONDS = 3600.0
 STORE_RETRY_SECONDS = 5.0
+ROUND_SECONDS = 600.0
 # For what is on its way at the stop; then, once it is cut short, for recording it.
 GRACE_SECONDS = 20.0
 RECORDING_SECONDS = 4.0
@@ -70,6 +72,8 @@ class DeliveryQueue(Service):
         # is in this line.
         self._ready: deque[Lane] = deque()
         self._alarm = Alarm(clock, self._wake, lambda: self._loading < LOADS_AT_ONCE)
+        self._rounds = LoopingCall(self._go_round)
+        self._rounds.clock = clock
         self._loading = 0
         self._on_their_way = 0
         self._all_home: Deferred[None] = succeed(None)
@@ -83,13 +87,25 @@ class DeliveryQueue(Service):
     async def _begin(self) -> None:
         # What waits may have been meant for the receivers of another configuration.
         await self._store.transact(messages.reroute, self._settings.receiver_of)
+        await self._look_around()
+        if self.running:
+            self._rounds.start(ROUND_SECONDS, now=False)
+
+    async def _look_around(self) -> None:
         for receiver, due in await self._store.read(messages.waiting_receivers):
             self._alarm.note(receiver, due)
+
+    def _go_round(self) -> Deferred[None]:
+        # There is nobody of whom nobody thought, unless the store took mail and could not
+        # say so, or we have a fault.
+        return Deferred.fromCoroutine(self._look_around()).addErrback(self._unforeseen)
 
     def stopService(self) -> Deferred[None]:
         """Begin nothing more; give what is on its way a time of grace."""
         Service.stopService(self)
         self._alarm.stop()
+        if self._rounds.running:
+            self._rounds.stop()
         self._courier.begin_nothing()
         return Deferred.fromCoroutine(self._come_home())
 
@@ -145,7 +161,8 @@ class DeliveryQueue(Service):
         limits = self._settings.limits_of(lane.name)
         rate = limits.messages_per_second
         lane.connections = limits.connections
-        lane.bucket = TokenBucket(rate, self._clock.seconds()) if rate else None
+        if rate != (lane.bucket.per_second if lane.bucket else None):
+            lane.bucket = TokenBucket(rate, self._clock.seconds()) if rate else None
 
     def _window(self) -> int:
         return max(1, min(WINDOW, WINDOWS_LIMIT // max(1, len(self._lanes))))

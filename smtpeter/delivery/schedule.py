@@ -5,7 +5,8 @@ from __future__ import annotations
 from attrs import frozen
 
 SPREAD = 0.1
-LAST_CALL_SECONDS = 1.0
+# The last attempt is made so long before the end, so that it is still in time.
+LAST_CALL_SECONDS = 5.0
 
 
 @frozen
@@ -32,16 +33,16 @@ class Schedule:
         Args:
             attempts: made so far, 1 or more.
             now: seconds since the epoch, as is `deliver_by`.
-            deliver_by: no attempt begins later; one that would is made at that moment.
+            deliver_by: no attempt begins later; one that would is made just before.
             jitter: from 0.0 to 1.0; moves the attempt by up to a tenth of the wait either
                 way, so that messages that failed together do not return together.
 
         Returns:
-            Seconds since the epoch, or None when it is time to give up: the last moment
-            has come, or is less than a second away.
+            Seconds since the epoch, or None when there is no time for another attempt.
         """
-        if deliver_by - now <= LAST_CALL_SECONDS:
+        last_call = deliver_by - LAST_CALL_SECONDS
+        if last_call <= now:
             return None
         wait = self.retry_seconds[min(attempts, len(self.retry_seconds)) - 1]
         spread = 1 + SPREAD * (2 * jitter - 1)
-        return min(now + wait * spread, deliver_by)
+        return min(now + wait * spread, last_call)

@@ -1,0 +1,429 @@
+from twisted.trial.unittest import SynchronousTestCase
+
+from smtpeter.delivery import queue
+from smtpeter.store.database import StoreUnavailable
+from smtpeter.store.messages import Message, State
+from tests.delivery.house import DEFERRED, DELIVERED, FAILED, FakeLimits, House
+from tests.store.cases import CONTENT, NOW, message, parcel
+
+A, B, C = "a.example", "b.example", "c.example"
+
+
+def mail(receiver: str = A, due: float = NOW, octets: int = CONTENT.octets) -> Message:
+    """A message that nobody wants a report on."""
+    return message(f"kees@{receiver}", due, receiver, parcel(sender="", octets=octets))
+
+
+class CallsTests(SynchronousTestCase):
+    """A message is under way once, whatever the order of answers."""
+
+    def test_goes_out_at_once(self) -> None:
+        """What was stored a moment ago leaves without the store being asked for it."""
+        house = House()
+        house.store.prompt = False
+        one = mail()
+        house.queue.added([one], CONTENT)
+        self.assertEqual([one.id], house.under_way)
+        self.assertEqual([], house.store.reads)
+
+    def test_found_before_it_was_announced(self) -> None:
+        """A message that is read from the store before the queue is told of it goes out once."""
+        house = House()
+        first, second = mail(), mail()
+        house.store.put(first)
+        house.queue.nudged(A)
+        house.store.prompt = False
+        house.submit(second)
+        house.store.writes[0].do()
+        house.clock.advance(0)
+        house.store.answer(house.store.reads[0])
+        house.store.answer(house.store.writes[0])
+        house.store.catch_up()
+        self.assertEqual(sorted([first.id, second.id]), sorted(house.carrier.ids))
+
+    def test_ended_while_the_store_was_asked(self) -> None:
+        """A message whose end was recorded while an older state was read goes out once."""
+        house = House()
+        house.submit(mail())
+        house.store.prompt = False
+        house.queue.nudged(A)
+        house.clock.advance(0)
+        [asked] = house.store.reads
+        asked.do()
+        house.end()
+        house.store.answer(house.store.writes[0])
+        house.store.answer(asked)
+        house.store.catch_up()
+        self.assertEqual(1, len(house.carrier.trips))
+
+    def test_changed_while_the_store_was_asked(self) -> None:
+        """What the operator cancels while its receiver is read does not go out."""
+        house = House()
+        one = mail()
+        house.store.put(one)
+        house.store.prompt = False
+        house.queue.nudged(A)
+        house.clock.advance(0)
+        [asked] = house.store.reads
+        asked.do()
+        house.store.rows[one.id].state = State.CANCELLED
+        house.queue.nudged(A)
+        house.store.answer(asked)
+        house.store.catch_up()
+        self.assertEqual([], house.carrier.trips)
+
+    def test_cancelled_in_the_window(self) -> None:
+        """What is cancelled while it waits in memory does not go out."""
+        house = House()
+        house.limits[A] = FakeLimits(1)
+        first, second = mail(), mail()
+        house.submit(first, second)
+        house.store.rows[second.id].state = State.CANCELLED
+        house.queue.nudged(A)
+        house.end()
+        house.clock.advance(1)
+        self.assertEqual([first.id], house.carrier.ids)
+
+
+class OrderTests(SynchronousTestCase):
+    """Who goes before whom."""
+
+    def test_backlog_first(self) -> None:
+        """New mail does not overtake what waits in the store for the same receiver."""
+        self.patch(queue, "WINDOW", 2)
+        house = House()
+        house.limits[A] = FakeLimits(1)
+        old = [mail(due=NOW - 10 + number) for number in range(5)]
+        house.store.put(*old)
+        house.queue.nudged(A)
+        house.clock.advance(0)
+        new = mail()
+        house.submit(new)
+        while house.under_way:
+            house.end()
+        self.assertEqual([each.id for each in [*old, new]], house.carrier.ids)
+
+    def test_second_attempt_is_not_starved(self) -> None:
+        """A deferred message gets its next attempt however much new mail there is."""
+        self.patch(queue, "WINDOW", 2)
+        house = House()
+        house.limits[A] = FakeLimits(1)
+        patient = mail()
+        house.submit(patient)
+        house.end(DEFERRED)
+        house.submit(mail(), mail(), mail())
+        house.clock.advance(61)
+        for _ in range(8):
+            house.submit(mail(due=house.clock.seconds()))
+            house.end()
+        self.assertIn(patient.id, house.carrier.ids[1:])
+
+    def test_places_go_round(self) -> None:
+        """With no place free, receivers take turns, whoever has most mail."""
+        house = House(max_connections=1)
+        house.submit(*[mail(A) for _ in range(5)])
+        house.submit(mail(B), mail(C))
+        order = []
+        while house.under_way:
+            order.append(house.carrier.under_way[0].receiver)
+            house.end()
+        self.assertEqual([A, A, B, C, A, A, A], order)
+
+    def test_place_is_not_lost(self) -> None:
+        """A place that the first in line has no use for any more goes to the next."""
+        house = House(max_connections=1)
+        cancelled = mail(B)
+        house.submit(mail(A))
+        house.submit(cancelled)
+        last = mail(C)
+        house.submit(last)
+        house.store.rows[cancelled.id].state = State.CANCELLED
+        house.queue.nudged(B)
+        house.end()
+        self.assertEqual([last.id], house.under_way)
+
+    def test_stuck_receiver(self) -> None:
+        """A receiver that never answers keeps its connections and nothing else."""
+        house = House(octets_per_receiver=100 * CONTENT.octets)
+        house.submit(*[mail(A) for _ in range(40)])
+        self.assertEqual(10, len(house.under_way))
+        other = mail(B)
+        house.submit(other)
+        self.assertIn(other.id, house.under_way)
+
+    def test_memory_is_shared(self) -> None:
+        """Large messages to one receiver do not take all memory for contents."""
+        house = House(budget_octets=1000, octets_per_receiver=400)
+        house.submit(*[mail(A, octets=300) for _ in range(5)])
+        other = mail(B, octets=300)
+        house.submit(other)
+        self.assertEqual([A, B], [trip.receiver for trip in house.carrier.trips])
+        while house.under_way:
+            house.end()
+        self.assertEqual(6, len(house.carrier.trips))
+
+
+class LimitsTests(SynchronousTestCase):
+    """What receivers are spared."""
+
+    def test_rate(self) -> None:
+        """A rate holds, and all mail goes out in the end."""
+        house = House()
+        house.limits[A] = FakeLimits(10, 0.5)
+        house.submit(*[mail() for _ in range(4)])
+        for seconds, count in ((0, 1), (1.9, 1), (0.2, 2), (2, 3), (2, 4)):
+            house.clock.advance(seconds)
+            self.assertEqual(count, len(house.carrier.trips), seconds)
+
+    def test_rate_outlives_the_lane(self) -> None:
+        """A receiver whose mail has all gone has its rate nevertheless."""
+        house = House()
+        house.limits[A] = FakeLimits(10, 0.1)
+        house.submit(mail())
+        house.end()
+        house.submit(mail())
+        self.assertEqual(1, len(house.carrier.trips))
+        house.clock.advance(10)
+        self.assertEqual(2, len(house.carrier.trips))
+
+    def test_changed(self) -> None:
+        """New limits hold at once; those that stay the same begin no new burst."""
+        house = House()
+        house.limits[A] = FakeLimits(1)
+        house.limits[B] = FakeLimits(10, 0.1)
+        house.submit(*[mail(A) for _ in range(4)])
+        house.submit(*[mail(B) for _ in range(4)])
+        house.limits[A] = FakeLimits(3)
+        house.queue.limits_changed()
+        self.assertEqual(3, sum(trip.receiver == A for trip in house.carrier.trips))
+        self.assertEqual(1, sum(trip.receiver == B for trip in house.carrier.trips))
+
+
+class MemoryTests(SynchronousTestCase):
+    """What the queue holds."""
+
+    def test_nothing_is_left(self) -> None:
+        """When all mail has gone, nothing of its receivers is in memory."""
+        house = House()
+        house.submit(*[mail(f"{number}.example") for number in range(20)])
+        house.limits["0.example"] = FakeLimits(1, 1.0)
+        while house.under_way:
+            house.end()
+        house.clock.advance(5)
+        self.assertEqual({}, house.queue._lanes)
+        self.assertEqual(0, len(house.queue._alarm))
+
+    def test_sleeping_receiver(self) -> None:
+        """A receiver whose mail waits for another attempt costs one time and no more."""
+        house = House()
+        house.submit(mail())
+        house.end(DEFERRED)
+        self.assertEqual({}, house.queue._lanes)
+        self.assertEqual(1, len(house.queue._alarm))
+        house.clock.advance(61)
+        self.assertEqual(1, len(house.under_way))
+
+    def test_window(self) -> None:
+        """Of a long queue only a window is in memory, and all of it goes out."""
+        house = House()
+        house.limits[A] = FakeLimits(1)
+        house.submit(*[mail() for _ in range(300)])
+        [lane] = house.queue._lanes.values()
+        while house.under_way:
+            self.assertLessEqual(len(lane.window), 2 * queue.WINDOW)
+            house.end()
+        self.assertEqual(300, len(set(house.carrier.ids)))
+
+    def test_crowd_of_receivers(self) -> None:
+        """The more receivers have mail at once, the smaller is the window of each."""
+        self.patch(queue, "WINDOWS_LIMIT", 20)
+        house = House(max_connections=1)
+        for number in range(40):
+            house.submit(*[mail(f"{number}.example") for _ in range(5)])
+        self.assertLess(sum(len(lane.window) for lane in house.queue._lanes.values()), 90)
+        while house.under_way:
+            house.end()
+            house.clock.advance(0)
+        self.assertEqual(200, len(set(house.carrier.ids)))
+
+    def test_reads_at_once(self) -> None:
+        """However many receivers are due at once, the store is asked for a few at a time."""
+        house = House(start=False)
+        for number in range(500):
+            house.store.put(mail(f"{number}.example"))
+        house.queue.startService()
+        house.store.prompt = False
+        house.clock.advance(0)
+        self.assertEqual(queue.LOADS_AT_ONCE, len(house.store.reads))
+        house.store.prompt = True
+        house.store.catch_up()
+        house.clock.pump([0] * 10)
+        self.assertEqual(500, len(house.carrier.trips))
+
+
+class StoreTroubleTests(SynchronousTestCase):
+    """When the store does not answer."""
+
+    def test_unreadable(self) -> None:
+        """A queue that cannot be read is read again a little later."""
+        house = House()
+        house.store.put(mail())
+        house.store.prompt = False
+        house.queue.nudged(A)
+        house.clock.advance(0)
+        house.store.fail(house.store.reads[0])
+        house.store.prompt = True
+        house.clock.advance(queue.STORE_RETRY_SECONDS)
+        self.assertEqual(1, len(house.under_way))
+
+    def test_does_not_start(self) -> None:
+        """A queue that cannot read at its start does not start."""
+        house = House(start=False)
+        house.store.prompt = False
+        starting = house.queue.startService()
+        assert starting is not None
+        house.store.fail(house.store.writes[0])
+        self.failureResultOf(starting, StoreUnavailable)
+
+    def test_rounds(self) -> None:
+        """Mail that came into the store without the queue hearing of it is found."""
+        house = House()
+        house.store.put(mail())
+        house.clock.advance(queue.ROUND_SECONDS)
+        house.clock.advance(0)
+        self.assertEqual(1, len(house.under_way))
+
+    def test_failing_round(self) -> None:
+        """A round that fails is not the last one."""
+        house = House()
+        house.store.prompt = False
+        house.clock.advance(queue.ROUND_SECONDS)
+        house.store.fail(house.store.reads[0])
+        house.store.prompt = True
+        house.store.put(mail())
+        house.clock.advance(queue.ROUND_SECONDS)
+        house.clock.advance(0)
+        self.assertEqual(1, len(house.under_way))
+        self.assertEqual(1, len(self.flushLoggedErrors(StoreUnavailable)))
+
+    def test_end_that_cannot_be_recorded(self) -> None:
+        """A message whose end cannot be recorded is left alone for long; others go on."""
+        house = House()
+        one, other = mail(), mail()
+        house.submit(one, other)
+        house.store.prompt = False
+        house.end()
+        house.store.fail(house.store.writes[0], ZeroDivisionError("a fault"))
+        house.store.prompt = True
+        house.end()
+        house.queue.nudged(A)
+        house.clock.advance(queue.FAULT_SECONDS - 1)
+        self.assertEqual([one.id, other.id], house.carrier.ids)
+        house.clock.advance(2)
+        house.clock.advance(0)
+        self.assertEqual([one.id, other.id, one.id], house.carrier.ids)
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
+
+
+class StopTests(SynchronousTestCase):
+    """How the queue ends."""
+
+    def stop(self, house: House) -> list[None]:
+        """Have it stop; the list is not empty when it has."""
+        stopped: list[None] = []
+        house.queue.stopService().addCallback(stopped.append)
+        return stopped
+
+    def test_nothing_to_do(self) -> None:
+        """An empty queue stops at once and leaves no call behind."""
+        house = House()
+        house.submit(mail())
+        house.end(DEFERRED)
+        self.assertTrue(self.stop(house))
+        self.assertEqual([], house.clock.getDelayedCalls())
+
+    def test_grace(self) -> None:
+        """What is on its way may end, and nothing new begins."""
+        house = House()
+        house.limits[A] = FakeLimits(1)
+        first, second = mail(), mail()
+        house.submit(first, second)
+        stopped = self.stop(house)
+        house.submit(mail(B))
+        house.clock.advance(queue.GRACE_SECONDS - 1)
+        self.assertFalse(stopped or house.carrier.stopping)
+        house.end()
+        self.assertTrue(stopped and house.carrier.stopping)
+        self.assertEqual([first.id], house.carrier.ids)
+        self.assertEqual(State.DELIVERED, house.store.state(first))
+        self.assertEqual([], house.clock.getDelayedCalls())
+
+    def test_waiting_for_memory(self) -> None:
+        """What waited for memory when the stop began does not begin, and is not an attempt."""
+        house = House(budget_octets=100)
+        first, second = mail(A, octets=80), mail(B, octets=80)
+        house.submit(first)
+        house.submit(second)
+        stopped = self.stop(house)
+        house.end()
+        self.assertTrue(stopped)
+        self.assertEqual([first.id], house.carrier.ids)
+        self.assertEqual(0, house.store.rows[second.id].message.attempts)
+        self.assertEqual(0, house.budget.used_octets)
+
+    def test_cut_short(self) -> None:
+        """An attempt that our own stop cuts short is not counted, and has no event."""
+        house = House()
+        one = mail()
+        house.submit(one)
+        stopped = self.stop(house)
+        house.clock.advance(queue.GRACE_SECONDS)
+        self.assertTrue(stopped)
+        row = house.store.rows[one.id]
+        self.assertEqual(
+            (State.WAITING, 0, NOW), (row.state, row.message.attempts, row.message.due)
+        )
+        self.assertEqual([], house.store.kinds(one))
+        self.assertEqual([1], [trip.releases for trip in house.carrier.trips])
+
+    def test_verdicts_count_in_the_end(self) -> None:
+        """What a receiver says during the time of grace is recorded."""
+        house = House()
+        ends = {mail(): DELIVERED, mail(): DEFERRED, mail(): FAILED}
+        house.submit(*ends)
+        stopped = self.stop(house)
+        for outcome in ends.values():
+            house.end(outcome)
+        self.assertTrue(stopped)
+        kinds = [house.store.kinds(each) for each in ends]
+        self.assertEqual([["delivery"], ["deferral"], ["failure"]], kinds)
+
+    def test_store_is_away(self) -> None:
+        """The stop comes to an end though the store never answers."""
+        house = House()
+        one = mail()
+        house.submit(one)
+        house.store.prompt = False
+        house.end()
+        stopped = self.stop(house)
+        house.clock.advance(queue.GRACE_SECONDS)
+        house.clock.advance(queue.RECORDING_SECONDS)
+        self.assertTrue(stopped)
+
+    def test_store_fails_to_the_end(self) -> None:
+        """A store that fails is given a last chance at the stop, and no more."""
+        house = House()
+        one = mail()
+        house.submit(one)
+        house.store.prompt = False
+        house.end()
+        house.store.fail(house.store.writes[0])
+        stopped = self.stop(house)
+        house.clock.advance(4)
+        house.clock.advance(1)
+        house.store.fail(house.store.writes[0])
+        self.assertFalse(stopped)
+        house.clock.advance(queue.GRACE_SECONDS)
+        house.store.fail(house.store.writes[0])
+        self.assertTrue(stopped)
+        self.assertEqual([1], [trip.releases for trip in house.carrier.trips])
