@@ -45,6 +45,7 @@ from smtpeter.smtp.factory import ConnectionLimit, SmtpFactory
 from smtpeter.smtp.server import ServerSettings, Surroundings
 from smtpeter.smtp.session import Limits
 from smtpeter.smtp.sessions import SmtpSessions
+from smtpeter.smtp.tlslayer import TlsFactory
 from smtpeter.store import messages, queue
 from smtpeter.store.database import Database, StoreError
 from smtpeter.store.keys import KeySource
@@ -125,7 +126,7 @@ def build(config: Config, reactor: Any) -> IService:
     http = site(config, portal, budget, threads, reactor, https=False)
     factories: dict[str, Any] = {
         "smtp.starttls": outside,
-        "smtp.implicit_tls": TLSMemoryBIOFactory(tls, False, inside),
+        "smtp.implicit_tls": TlsFactory(tls, inside),
         "http.https": TLSMemoryBIOFactory(tls, False, https),
         "http.http": http,
     }

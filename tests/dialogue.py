@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 from attrs import evolve
+from OpenSSL import SSL
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
@@ -29,12 +30,50 @@ ENVELOPE = b"MAIL FROM:<noor@shop.example>\r\nRCPT TO:<kees@mailbox.example>\r\n
 MESSAGE = b"From: noor@shop.example\r\nSubject: Your order\r\n\r\nIt is on its way.\r\n"
 
 
+class PlayedTls:
+    """A connection of OpenSSL whose handshake is done at once, and which encrypts nothing."""
+
+    def __init__(self) -> None:
+        self._received = bytearray()
+        self._written = bytearray()
+
+    def set_accept_state(self) -> None:
+        pass
+
+    def do_handshake(self) -> None:
+        pass
+
+    def bio_write(self, octets: bytes) -> None:
+        self._received += octets
+
+    def recv(self, octets: int) -> bytes:
+        return _taken(self._received, octets)
+
+    def send(self, octets: bytes) -> int:
+        self._written += octets
+        return len(octets)
+
+    def bio_read(self, octets: int) -> bytes:
+        return _taken(self._written, octets)
+
+    def shutdown(self) -> None:
+        pass
+
+
+def _taken(buffer: bytearray, octets: int) -> bytes:
+    if not buffer:
+        raise SSL.WantReadError
+    taken = bytes(buffer[:octets])
+    del buffer[:octets]
+    return taken
+
+
 @implementer(IOpenSSLServerConnectionCreator)
-class NoTls:
-    """A TLS that is offered; on a transport that makes no handshake it is never asked."""
+class PlayedTlsCreator:
+    """What is offered where nobody looks at the encryption."""
 
     def serverConnectionForTLS(self, tlsProtocol: Any) -> Any:  # noqa: ARG002
-        raise AssertionError("no handshake is made in memory")
+        return PlayedTls()
 
 
 class MemoryTransport(StringTransport):
@@ -42,15 +81,15 @@ class MemoryTransport(StringTransport):
 
     def __init__(self) -> None:
         super().__init__(peerAddress=CLIENT)
-        self.tls_started = False
+        self.protocol: Any = None
         self.greatest_octets = 0
         self.writes = 0
 
     def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: FBT001
         self.no_delay = enabled
 
-    def startTLS(self, contextFactory: object) -> None:  # noqa: ARG002
-        self.tls_started = True
+    def unregisterProducer(self) -> None:
+        self.producer = None
 
     def write(self, data: bytes) -> None:
         assert not self.disconnecting, "nothing is written to a connection that was closed"
@@ -103,9 +142,10 @@ class Dialogue:
             budget=self.budget,
             login_limit=self.login_limit,
             clock=self.clock,
-            tls=NoTls() if tls else None,
+            tls=PlayedTlsCreator() if tls else None,
         )
         self.server = SmtpServer(around, self._note_end, implicit_tls=implicit_tls)
+        self.transport.protocol = self.server
         self.server.makeConnection(self.transport)
         if implicit_tls:
             self.server.handshakeCompleted()
@@ -118,7 +158,7 @@ class Dialogue:
         """Let octets arrive, all in one go or so many at a time."""
         step = at_a_time or len(octets)
         for start in range(0, len(octets), step or 1):
-            self.server.dataReceived(octets[start : start + step])
+            self.transport.protocol.dataReceived(octets[start : start + step])
 
     def say(self, *lines: str) -> list[str]:
         """Send lines in one go, and take the replies to them."""
@@ -142,13 +182,18 @@ class Dialogue:
         return [int(reply[:3]) for reply in self.replies()]
 
     @property
+    def tls_started(self) -> bool:
+        """True when what comes is for the TLS layer first."""
+        return self.transport.protocol is not self.server
+
+    @property
     def closed(self) -> bool:
         """True when the server has hung up."""
         return bool(self.transport.disconnecting)
 
     def lose(self) -> None:
         """The connection is lost."""
-        self.server.connectionLost(Failure(ConnectionLost()))
+        self.transport.protocol.connectionLost(Failure(ConnectionLost()))
 
 
 def secured(**settings: Any) -> Dialogue:

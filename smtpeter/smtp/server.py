@@ -33,6 +33,7 @@ from smtpeter.smtp.prompt import write_promptly
 from smtpeter.smtp.reception import received
 from smtpeter.smtp.session import Session
 from smtpeter.smtp.surroundings import ServerSettings, Surroundings, Transport
+from smtpeter.smtp.tlslayer import start_tls
 from smtpeter.smtp.wire import BareNewline, ContentReader, Flood, LineReader, LineTooLong
 
 __all__ = ["ServerSettings", "SmtpServer", "Surroundings"]
@@ -272,8 +273,10 @@ class SmtpServer(Protocol):
         self._flush()
         self._session.secured()
         self._handshaking = True
+        assert self._around.tls is not None
         try:
-            self._wire.startTLS(self._around.tls)
+            start_tls(self.transport, self._around.tls, self)
+            self._wire = cast("Transport", self.transport)
         except Exception:
             self._log.failure("TLS could not be started")
             self._close()
@@ -399,8 +402,6 @@ class SmtpServer(Protocol):
     def _close(self) -> None:
         self._closing = True
         self._flush()
-        if self._paused:  # TLS reads the client's farewell
-            self._wire.resumeProducing()
         self._wire.unregisterProducer()
         self._wire.loseConnection()
         self._patience.closing()

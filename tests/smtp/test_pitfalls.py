@@ -86,7 +86,7 @@ class TlsTests(SynchronousTestCase):
             dialogue.send(b"STARTTLS\r\n" + behind)
             self.assertEqual([554], dialogue.codes())
             self.assertTrue(dialogue.closed)
-            self.assertFalse(dialogue.transport.tls_started)
+            self.assertFalse(dialogue.tls_started)
             dialogue.send(b"QUIT\r\n")
             self.assertEqual([], dialogue.replies())
 
@@ -94,8 +94,7 @@ class TlsTests(SynchronousTestCase):
         """EHLO is said again inside TLS, and STARTTLS is offered no more."""
         dialogue = secured(implicit_tls=False)
         self.assertEqual(["220 Ready to start TLS"], dialogue.say("STARTTLS"))
-        self.assertTrue(dialogue.transport.tls_started)
-        dialogue.server.handshakeCompleted()
+        self.assertTrue(dialogue.tls_started)
         self.assertEqual(["503 5.5.1 Send EHLO first"] * 2, dialogue.say("MAIL FROM:<>", PLAIN))
         (hello,) = dialogue.say("EHLO desk")
         self.assertNotIn("STARTTLS", hello)
@@ -106,7 +105,7 @@ class TlsTests(SynchronousTestCase):
         """STARTTLS takes no argument, and is not offered where TLS came first."""
         dialogue = secured(implicit_tls=False)
         self.assertEqual([501], [int(each[:3]) for each in dialogue.say("STARTTLS now")])
-        self.assertFalse(dialogue.transport.tls_started)
+        self.assertFalse(dialogue.tls_started)
         (hello,) = Dialogue().say("EHLO desk")
         self.assertNotIn("STARTTLS", hello)
 

@@ -18,6 +18,7 @@ from smtpeter.budget import ContentBudget
 from smtpeter.selfsigned import ensure_self_signed
 from smtpeter.smtp.factory import ConnectionLimit, SmtpFactory
 from smtpeter.smtp.surroundings import Surroundings
+from smtpeter.smtp.tlslayer import TlsLayer
 from smtpeter.tls import ServerTLS
 from tests.dialogue import ENVELOPE, MESSAGE, PLAIN, SETTINGS
 from tests.fakes import FakeChecker, FakeLoginLimit, FakeRealm, FakeSender, portal
@@ -122,8 +123,7 @@ class HandshakeTests(SynchronousTestCase):
         server: Any = sessions.buildProtocol(None)
         client: Any = self.client
         if implicit_tls:
-            wrap = TLSMemoryBIOFactory(self.server_tls, False, Factory(), self.clock)
-            server = wrap.protocol(wrap, server)
+            server = TlsLayer(self.server_tls, server)
             wrap = TLSMemoryBIOFactory(self.client_tls, True, Factory(), self.clock)
             client = wrap.protocol(wrap, client)
         pump: IOPump = connect(
@@ -189,10 +189,8 @@ class HandshakeTests(SynchronousTestCase):
     def test_no_handshake(self) -> None:
         """A client that never begins the handshake is cut off in the end."""
         sessions = SmtpFactory(self.around, ConnectionLimit(1, 0), implicit_tls=True)
-        wrap = TLSMemoryBIOFactory(self.server_tls, False, Factory(), self.clock)
         for protocol in (sessions.buildProtocol(None), sessions.buildProtocol(None)):
-            assert protocol is not None
-            server = wrap.protocol(wrap, protocol)
+            server = TlsLayer(self.server_tls, protocol)
             transport = TlsTransport(server, self.clock, is_server=True)
             server.makeConnection(transport)
             self.clock.pump([1] * 320)
