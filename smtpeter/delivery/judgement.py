@@ -89,7 +89,8 @@ def fault_of_ours() -> Outcome:
 
 
 def _given_up(outcome: Outcome) -> Outcome:
-    return evolve(outcome, verdict=Verdict.FAILED, type="timeout")
+    """It was our clock that ended it; what the receiver said last is kept."""
+    return evolve(outcome, verdict=Verdict.FAILED, type="timeout", state="process")
 
 
 def _wants(message: Message, condition: str) -> bool:

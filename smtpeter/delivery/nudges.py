@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from smtpeter.store.database import StoreError
 from smtpeter.store.store import Store
+from smtpeter.store.writer import WriterBusy
 
 NUDGE_SECONDS = 1.0
 
@@ -62,7 +63,7 @@ class NudgeWatch(Service):
             if await self._store.read(self._waiting):
                 for receiver in await self._store.transact(self._take):
                     self._nudged(receiver)
-        except StoreError as error:
+        except (StoreError, WriterBusy) as error:
             self._log.error("nudges cannot be read: {error}", error=error)
         finally:
             if self.running:
