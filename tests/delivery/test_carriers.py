@@ -1,0 +1,41 @@
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from smtpeter import config
+from smtpeter.delivery.capture import CaptureCarrier
+from smtpeter.delivery.carrier import ICarrier
+from smtpeter.delivery.carriers import carrier_for
+from smtpeter.delivery.connections import SmtpCarrier
+
+
+class CarrierForTests(SynchronousTestCase):
+    """Which carrier a configuration asks for."""
+
+    def carrier(self, text: str, reactor: Any = None) -> ICarrier:
+        """The carrier for what a configuration says of deliveries."""
+        path = Path(self.mktemp())
+        path.write_text(f'hostname = "mail.relay.example"\n[delivery]\n{text}\n')
+        return carrier_for(config.load(str(path)), self.fail, reactor or MemoryReactorClock())
+
+    def test_capture(self) -> None:
+        """In capture mode everything goes into one Maildir, and nothing to the network."""
+        carrier = self.carrier('mode = "capture"', Clock())
+        self.assertIsInstance(carrier, CaptureCarrier)
+        self.assertEqual("capture", carrier.receiver_of("mailbox.example"))
+
+    def test_mx(self) -> None:
+        """To the world, each domain is a receiver."""
+        carrier = self.carrier('mode = "mx"\nresolvers = ["127.0.0.1:5300"]')
+        self.assertIsInstance(carrier, SmtpCarrier)
+        self.assertEqual("mailbox.example", carrier.receiver_of("mailbox.example"))
+
+    def test_smarthost(self) -> None:
+        """With a smart host there is one receiver, whatever the domain."""
+        carrier = self.carrier('mode = "smarthost"\nsmarthost = "relay.example.net:587"')
+        self.assertIsInstance(carrier, SmtpCarrier)
+        names = {carrier.receiver_of(domain) for domain in ("a.example", "b.example")}
+        self.assertEqual({"relay.example.net:587"}, names)
