@@ -61,9 +61,9 @@ class Pipeline:
         """Send a draft through the stages it wants. Never fails."""
         problems: list[Problem] = []
         for stage in self._stages:
-            if not stage.wanted(draft.features):
-                continue
             try:
+                if not stage.wanted(draft.features):
+                    continue
                 result = stage.apply(draft)
                 draft = await result if isinstance(result, Deferred) else result
             except Exception as error:

@@ -13,7 +13,7 @@ from smtpeter.message.envelope import Trace
 from smtpeter.transform.draft import Draft
 
 # What a client called itself goes into the field only as far as it looks like a name.
-_HARMLESS_NAME = re.compile(r"[A-Za-z0-9.:_\[\]-]+\Z")
+_HARMLESS_NAME = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}\Z")
 
 
 def add_received(draft: Draft, hostname: str) -> Draft:
@@ -35,7 +35,8 @@ def _date(seconds: int) -> str:
 
 
 def _from_clause(trace: Trace) -> str:
-    literal = f"[IPv6:{trace.address}]" if ":" in trace.address else f"[{trace.address}]"
+    address = trace.address.partition("%")[0]  # a zone means nothing elsewhere
+    literal = f"[IPv6:{address}]" if ":" in address else f"[{address}]"
     if not trace.helo:
         return literal
     name = trace.helo if _HARMLESS_NAME.match(trace.helo) else "unknown"
