@@ -40,4 +40,10 @@ def write_promptly(transport: Any) -> None:
             # The reactor meets the same, and knows what is to be done about it.
             FileDescriptor.startWriting(transport)
 
+    def lose_connection(*arguments: object) -> None:
+        # Here Twisted asks to be called when it can write, not to send, but to close.
+        del transport.startWriting, transport.loseConnection
+        transport.loseConnection(*arguments)
+
     transport.startWriting = start_writing  # type: ignore[method-assign]
+    transport.loseConnection = lose_connection  # type: ignore[method-assign]

@@ -4,6 +4,7 @@ from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IPullProducer
+from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -101,6 +102,14 @@ class PromptTests(SynchronousTestCase):
         transport.write(b"221 Bye\r\n")
         transport.loseConnection()
         self.assertEqual([transport], self.reactor.writers[:1])
+
+    def test_close_when_all_is_sent(self) -> None:
+        """A connection with nothing left to send is closed as well."""
+        transport = self.transport()
+        transport.write(b"221 Bye\r\n")
+        transport.loseConnection()
+        self.assertEqual([transport], self.reactor.writers)
+        self.assertEqual(CONNECTION_DONE, transport.doWrite())
 
     def test_producer(self) -> None:
         """A producer is not called from within itself over and over."""
