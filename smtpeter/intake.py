@@ -31,6 +31,7 @@ MAX_HOPS = 100  # RFC 5321 section 6.3
 # Work on more than this leaves the reactor's thread.
 LARGE_HEADER_OCTETS = 16 * 1024
 LARGE_CONTENT_OCTETS = 1024 * 1024
+CLAIM_TRIES = 3
 
 NO_AUTHOR = Reply(550, "5.6.0", "Message has no valid From header")
 TOO_MANY_HOPS = Reply(554, "5.4.6", "Too many hops")
@@ -91,8 +92,8 @@ class Intake:
             raise Refused(NO_AUTHOR, 400)
         if examination.hops > MAX_HOPS:
             raise Refused(TOO_MANY_HOPS, 400)
-        for warning in examination.warnings:
-            self._log.warn("{warning}, from {login}", warning=warning, login=who.login)
+        for fault in examination.warnings:
+            self._log.warn("{fault}, from {login}", fault=fault, login=who.login)
         features = who.features.overridden(submission.overrides)
         features = features.overridden(examination.overrides)
         try:
@@ -134,20 +135,19 @@ class Intake:
         self, claim: idempotency.Claim, ids: tuple[str, ...], changes: list[Change], octets: int
     ) -> tuple[str, ...] | None:
         """Store under an idempotency key; gives the ids of before when it was used already."""
-        now = self._seconds()
-        if earlier := await self._store.read(idempotency.answer, claim, now):
-            return _same_again(claim, earlier)
-        with_claim = [*changes, idempotency.keep(claim, ids, now)]
-        try:
-            await self._store.add(with_claim, octets)
-        except IntegrityError:
-            # Either the same request came twice at the same moment and the other was
-            # faster, or an answer older than a day is in the way.
+        for _ in range(CLAIM_TRIES):
+            now = self._seconds()
             if earlier := await self._store.read(idempotency.answer, claim, now):
                 return _same_again(claim, earlier)
-            await self._store.transact(idempotency.forget_old, now)
-            await self._store.add(with_claim, octets)
-        return None
+            try:
+                await self._store.add([*changes, idempotency.keep(claim, ids, now)], octets)
+            except IntegrityError:
+                # Either the same request came twice at the same moment and the other was
+                # faster, or an answer older than a day is in the way.
+                await self._store.transact(idempotency.forget_old, now)
+            else:
+                return None
+        raise storage_unavailable()
 
     async def _claim(self, account_id: int, key: str, submission: Submission) -> idempotency.Claim:
         content = submission.content
