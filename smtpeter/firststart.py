@@ -56,8 +56,9 @@ def first_start(database: Database, config: Config, screen: TextIO) -> None:
             features=ALL_ON,
         )
         accounts.add_token(connection, account.id, token_digest(made.token), now, label=LABEL)
-    screen.write(welcome(made, config))
-    screen.flush()
+        # What nobody has seen must not be kept: then the next start is the first one again.
+        screen.write(welcome(made, config))
+        screen.flush()
 
 
 def welcome(made: FirstCredentials, config: Config) -> str:
