@@ -8,10 +8,13 @@ from collections.abc import Iterable
 from attrs import define, field
 
 from smtpeter.delivery.receivers import TokenBucket
+from smtpeter.message.outcome import Outcome
 from smtpeter.store.messages import Message
 
 # Messages that met a fault of ours; with more of them, the fault is not theirs.
 ASIDE_LIMIT = 64
+# Where an attempt ends that does not reach a server. Each may take a minute, and a place.
+UNREACHED = frozenset({"dns", "bind", "connect", "intro"})
 
 
 @define(eq=False)
@@ -29,6 +32,7 @@ class Lane:
         released: ids let go while the store was being asked: what it answers may be older.
         on_their_way: how many messages are.
         octets: of the messages on their way.
+        reachable: the last attempt reached a server; while none does, one at a time is made.
         more: there may be due messages in the store beyond the window.
         loading: the store is being asked for them.
         outdated: what the store is about to answer must not be used.
@@ -43,6 +47,7 @@ class Lane:
     released: set[str] = field(factory=set)
     on_their_way: int = 0
     octets: int = 0
+    reachable: bool = True
     more: bool = False
     loading: bool = False
     outdated: bool = False
@@ -65,7 +70,8 @@ class Lane:
         Args:
             octets_limit: for all that is on its way; one message may always go.
         """
-        if not self.window or self.on_their_way >= self.connections or self.aside >= ASIDE_LIMIT:
+        connections = self.connections if self.reachable else 1
+        if not self.window or self.on_their_way >= connections or self.aside >= ASIDE_LIMIT:
             return False
         octets = self.window[0].parcel.octets
         return not self.on_their_way or self.octets + octets <= octets_limit
@@ -81,6 +87,11 @@ class Lane:
         """A message is on its way no longer; unless it is released it stays held."""
         self.on_their_way -= 1
         self.octets -= message.parcel.octets
+
+    def heard(self, outcome: Outcome) -> None:
+        """Take in what an attempt tells of the receiver, if it was made at all."""
+        if outcome.state != "process":
+            self.reachable = outcome.state not in UNREACHED
 
     def add(self, message: Message, limit: int) -> None:
         """Put a new message behind the others; it stays in the store when there are so many."""

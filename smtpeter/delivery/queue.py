@@ -232,11 +232,7 @@ class DeliveryQueue(Service):
         self._alarm.resume()
 
     def _not_loaded(self, failure: Failure, lane: Lane) -> None:
-        self._log.error(
-            "the queue of {receiver} cannot be read: {error}",
-            receiver=lane.name,
-            error=failure.value,
-        )
+        self._log.error("mail for {name} cannot be read: {e}", name=lane.name, e=failure.value)
         lane.outdated = False
         lane.released.clear()
         lane.more = True
@@ -264,6 +260,7 @@ class DeliveryQueue(Service):
             self._clock.callLater(FAULT_SECONDS, self._let_go, lane, message)
         else:
             lane.release(message.id)
+            lane.heard(concluded.judgement.outcome)
             if concluded.report is not None:
                 self.added([concluded.report[0]], concluded.report[1])
             if concluded.judgement.state is State.WAITING:

@@ -1,6 +1,8 @@
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.delivery.lanes import ASIDE_LIMIT, Lane
+from tests.delivery.house import DEFERRED
 from tests.store.cases import message, parcel
 
 ROOM = 10
@@ -79,6 +81,21 @@ class LaneTests(SynchronousTestCase):
         self.assertTrue(self.lane.may_send(1 << 20))
         self.lane.send_off()
         self.assertFalse(self.lane.may_send(1 << 20))
+
+    def test_unreachable(self) -> None:
+        """While no attempt reaches a server, one at a time is made; then all again."""
+        for _ in range(3):
+            self.lane.add(message(), ROOM)
+        for state in ("dns", "bind", "connect", "intro"):
+            self.lane.heard(evolve(DEFERRED, state=state))
+            self.assertTrue(self.lane.may_send(1 << 20))
+            sent = self.lane.send_off()
+            self.lane.heard(evolve(DEFERRED, state="process"))
+            self.assertFalse(self.lane.may_send(1 << 20), state)
+            self.lane.heard(DEFERRED)
+            self.assertTrue(self.lane.may_send(1 << 20))
+            self.lane.came_home(sent)
+            self.lane.window.appendleft(sent)
 
     def test_octets(self) -> None:
         """A message that is too large to go beside others goes when it can be alone."""

@@ -1,3 +1,4 @@
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.delivery import queue
@@ -150,6 +151,19 @@ class OrderTests(SynchronousTestCase):
         other = mail(B)
         house.submit(other)
         self.assertIn(other.id, house.under_way)
+
+    def test_dead_receivers(self) -> None:
+        """Receivers that cannot be reached do not keep all places from one that can."""
+        house = House(max_connections=20)
+        for number in range(10):
+            house.submit(*[mail(f"{number}.example") for _ in range(30)])
+        house.submit(*[mail(A) for _ in range(30)])
+        self.assertNotIn(A, [trip.receiver for trip in house.carrier.under_way])
+        for _ in range(60):
+            trip = next(each for each in house.carrier.under_way if each.receiver != A)
+            house.carrier.answer(trip, evolve(DEFERRED, state="connect", code=0))
+        there = [trip.receiver for trip in house.carrier.under_way]
+        self.assertEqual((20, 10), (len(there), there.count(A)))
 
     def test_memory_is_shared(self) -> None:
         """Large messages to one receiver do not take all memory for contents."""
