@@ -26,7 +26,7 @@ from sqlalchemy.exc import (
 BUSY_SECONDS = 10.0
 # The commit that fills the log copies it into the database: at 16 MiB that holds it up for
 # some 20 ms, at 64 MiB three times as long and no cheaper on the whole. Copying in a thread
-# of its own was tried; the longest wait stayed what it was.
+# of its own at 64 MiB was tried; the longest wait was longer than it is like this.
 WAL_CHECKPOINT_PAGES = 4096
 # What the log may keep of the disk after a long reader has made it grow.
 WAL_OCTETS = 64 * 1024 * 1024
