@@ -9,7 +9,6 @@ answer after one flush, and many clients share theirs.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -22,15 +21,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smtpeter.store.database import Database, StoreUnavailable
+from smtpeter.store.lull import Lull, thread_seconds
 from smtpeter.store.statements import Statements
 
 GROUP_LIMIT = 500
-# A group of more than so many means that the next change is only a moment away. Then the
-# writer waits for it, as long as each pause brings several: a commit of its own would cost
-# more than its share in one commit for all. A client that is alone never waits.
+# A group of more than so many means that others are only a moment away. Then the writer waits
+# for a lull, for a commit of their own would cost more than their share in one commit for all.
+# A client that is alone never waits.
 FEW = 2
-PAUSE_SECONDS = 0.001
-PAUSES = 5
 WAITING_LIMIT = 20_000
 
 _T = TypeVar("_T")
@@ -93,20 +91,22 @@ class GroupCommitWriter:
         self,
         database: Database,
         reactor: Reactor,
-        sleep: Callable[[float], None] = time.sleep,
+        wait_for_lull: Callable[[], None] | None = None,
     ) -> None:
         self._database = database
         self._reactor = reactor
         self._statements = Statements(database.engine.dialect)
         self._queue: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
         self._stopped = False
-        self._sleep = sleep
+        self._wait_for_lull = wait_for_lull
         self._last_group = 0
         self._turn: list[_Waiting] = []
         self._waiting = 0
         self._thread = threading.Thread(target=self._run, name="store writer", daemon=True)
 
     def start(self) -> None:
+        if self._wait_for_lull is None:
+            self._wait_for_lull = Lull(thread_seconds()).wait
         self._thread.start()
 
     def stop(self) -> None:
@@ -168,8 +168,8 @@ class GroupCommitWriter:
         """Wait for one, then take what else is there; the flag says that the end was reached."""
         group: list[_Waiting] = []
         waiting = self._queue.get()
-        if waiting is not None and self._last_group > FEW:
-            self._let_more_come()
+        if waiting is not None and self._last_group > FEW and self._wait_for_lull is not None:
+            self._wait_for_lull()
         while waiting is not None:
             group += waiting
             if len(group) >= GROUP_LIMIT:
@@ -179,14 +179,6 @@ class GroupCommitWriter:
             except Empty:
                 return group, False
         return group, True
-
-    def _let_more_come(self) -> None:
-        known = self._queue.qsize()
-        for _ in range(PAUSES):
-            self._sleep(PAUSE_SECONDS)
-            before, known = known, self._queue.qsize()
-            if known - before < FEW:
-                return
 
     def _write(self, group: list[_Waiting]) -> list[tuple[Deferred[Any], Any]]:
         try:

@@ -33,11 +33,23 @@ class MessageIdTests(SynchronousTestCase):
         for each in made:
             self.assertTrue(re.fullmatch(r"[A-Za-z0-9]{16}", each))
 
+    def test_turns_with_time(self) -> None:
+        """Ids of one tenth of a second begin alike, and sort before those of the next."""
+        now = 0.0
+        ids = MessageIds(seconds=lambda: now)
+        first = [ids.next()[:2] for _ in range(100)]
+        self.assertEqual(["00"] * 100, first)
+        beginnings = []
+        for tenth in range(62 * 62):
+            now = (tenth + 0.5) / 10
+            beginnings.append(ids.next()[:2])
+        self.assertEqual(sorted(set(beginnings)), beginnings)
+
     def test_every_character_alike(self) -> None:
         """Every octet that is drawn gives each character as often as any other."""
         ids = MessageIds(lambda _: bytes(range(256)))
-        characters = "".join(ids.next() for _ in range(31))  # 496 of them: two draws
-        self.assertEqual({8}, {characters.count(each) for each in set(characters)})
+        characters = "".join(ids.next()[2:] for _ in range(62 * 2))  # 14 each: seven draws
+        self.assertEqual({28}, {characters.count(each) for each in set(characters)})
         self.assertEqual(62, len(set(characters)))
 
     def test_poor_draw(self) -> None:

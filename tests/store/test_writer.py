@@ -9,7 +9,7 @@ from smtpeter.store import writer as module
 from smtpeter.store.database import StorageFull, StoreUnavailable, ValueRefused
 from smtpeter.store.tables import idempotency, nudges
 from smtpeter.store.writer import FEW, GROUP_LIMIT, Change, GroupCommitWriter, WriterBusy
-from tests.store.cases import NOW, CallsFromThreads, DatabaseCase, OnPostgresql
+from tests.store.cases import NOW, WAIT_SECONDS, CallsFromThreads, DatabaseCase, OnPostgresql
 
 ADD_NUDGE = insert(nudges)
 ADD_KEY = insert(idempotency)
@@ -73,37 +73,34 @@ class WriterTests(DatabaseCase):
         self.assertEqual(GROUP_LIMIT + 1, len(self.written()))
 
     def test_under_load_more_may_come(self) -> None:
-        """After a group of several the writer waits for the next to grow, and no longer."""
-        pauses: list[float] = []
+        """After a group of several the writer waits for a lull, and takes what came until then."""
+        waits, lull = threading.Event(), threading.Event()
 
-        def sleep(seconds: float) -> None:
-            pauses.append(seconds)
-            if len(pauses) == 1:
-                for number in range(FEW):
-                    self.writer.commit([nudge(f"late {number}")])
+        def wait_for_lull() -> None:
+            waits.set()
+            lull.wait(WAIT_SECONDS)
 
-        self.writer = GroupCommitWriter(self.database, self.reactor, sleep)
+        self.writer = GroupCommitWriter(self.database, self.reactor, wait_for_lull)
         for number in range(FEW + 1):
             self.writer.commit([nudge(f"r{number}")])
-        event.listen(
-            self.database.engine, "commit", lambda _: self.writer.commit([nudge("next")]), once=True
-        )
         self.writer.start()
         self.reactor.run_one()
-        self.reactor.run_one()
+        self.writer.commit([nudge("next")])
+        self.assertTrue(waits.wait(WAIT_SECONDS))
+        self.writer.commit([nudge("late")])
+        lull.set()
         self.writer.stop()
         self.writer.join()
         self.assertEqual(2, self.commits)
-        self.assertEqual(2, len(pauses))
-        self.assertEqual(2 * FEW + 2, len(self.written()))
+        self.assertEqual(FEW + 3, len(self.written()))
 
     def test_alone_nobody_waits(self) -> None:
         """A single change is written at once, whatever comes later."""
-        pauses: list[float] = []
-        self.writer = GroupCommitWriter(self.database, self.reactor, pauses.append)
+        lulls: list[None] = []
+        self.writer = GroupCommitWriter(self.database, self.reactor, lambda: lulls.append(None))
         self.writer.commit([nudge("r")])
         self.write()
-        self.assertEqual([], pauses)
+        self.assertEqual([], lulls)
 
     def test_order(self) -> None:
         """Rows are written and answers given in the order in which they were asked for."""
