@@ -23,7 +23,10 @@ _RECEIVE_OCTETS = 65536
 _MAX_HEADER_OCTETS = 65536  # where the search for the id ends
 _END_OF_CONTENT = b"\r\n.\r\n"
 _GREETING = b"220 sink.example.net ESMTP\r\n"
-_EHLO = b"250-sink.example.net\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 104857600\r\n"
+_EHLO = (
+    b"250-sink.example.net\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-CHUNKING\r\n"
+    b"250 SIZE 104857600\r\n"
+)
 _OK = b"250 Ok\r\n"
 _ACCEPTED = b"250 Ok, taken\r\n"
 _START_CONTENT = b"354 Go on\r\n"
@@ -59,11 +62,12 @@ class Arrivals:
 class _Session:
     """One connection from a server."""
 
-    __slots__ = ("connection", "in_content", "message_id", "pending")
+    __slots__ = ("chunk_octets", "connection", "in_content", "message_id", "pending")
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.in_content = False
+        self.chunk_octets = 0  # that are still to come; the chunk is the whole content
         self.message_id: int | None = None
         self.pending = b""
 
@@ -157,7 +161,20 @@ class Sink:
         """Take in what a server sent; the octets that cannot be used yet become its `pending`."""
         replies: list[bytes] = []
         while data:
-            if session.in_content:
+            if session.chunk_octets:
+                if len(data) < session.chunk_octets and session.message_id is None:
+                    session.message_id = _find_id(data)
+                    if session.message_id is None:
+                        break
+                taken = data[: session.chunk_octets]
+                if session.message_id is None:
+                    session.message_id = _find_id(taken)
+                data = data[len(taken) :]
+                session.chunk_octets -= len(taken)
+                if not session.chunk_octets:
+                    self._record(session)
+                    replies.append(_ACCEPTED)
+            elif session.in_content:
                 if session.message_id is None:
                     session.message_id = _find_id(data)
                 end = data.find(_END_OF_CONTENT)
@@ -172,9 +189,13 @@ class Sink:
                 end = data.find(b"\r\n")
                 if end < 0:
                     break
-                reply = _REPLIES.get(data[:4].upper(), _UNKNOWN)
-                replies.append(reply)
-                session.in_content = reply is _START_CONTENT
+                verb = data[:4].upper()
+                if verb == b"BDAT":
+                    session.chunk_octets = int(data[5:end].split()[0])
+                else:
+                    reply = _REPLIES.get(verb, _UNKNOWN)
+                    replies.append(reply)
+                    session.in_content = reply is _START_CONTENT
                 data = data[end + 2 :]
         session.pending = data
         return replies

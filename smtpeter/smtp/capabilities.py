@@ -20,6 +20,7 @@ class Capabilities:
 
     starttls: bool = False
     pipelining: bool = False
+    chunking: bool = False
     eightbitmime: bool = False
     smtputf8: bool = False
     dsn: bool = False
@@ -39,6 +40,7 @@ class Capabilities:
         return cls(
             starttls="STARTTLS" in offered,
             pipelining="PIPELINING" in offered,
+            chunking="CHUNKING" in offered,
             eightbitmime="8BITMIME" in offered,
             smtputf8="SMTPUTF8" in offered,
             dsn="DSN" in offered,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from itertools import chain, repeat
 
 from smtpeter.message.address import Mailbox
 from smtpeter.message.content import Content
@@ -11,9 +12,16 @@ from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.message.reply import Reply
 from smtpeter.smtp import xtext
 from smtpeter.smtp.capabilities import Capabilities
-from smtpeter.smtp.dialogue import Dialogue, Say, SendContent, Timeouts
+from smtpeter.smtp.dialogue import Dialogue, Say, SendContent, Step, Timeouts
 from smtpeter.smtp.peer import Peer
 from smtpeter.smtp.replies import InvalidReply
+
+# Content up to this size goes with its envelope where the server offers CHUNKING. What is refused
+# was sent for nothing; with larger content that would cost more than a round trip.
+WITH_ENVELOPE_OCTETS = 64 * 1024
+# "I do not know this command": from servers, or from those in between, which do not keep what
+# the reply to EHLO promised.
+_NOT_UNDERSTOOD = (500, 501, 502, 504)
 
 
 class Transaction:
@@ -46,7 +54,9 @@ class Transaction:
         self._peer = peer
         self._timeouts = timeouts
         self._reset_first = reset_first
+        self._sender_refused = False
         self._outcomes: list[Outcome | None] = [None] * len(envelope.recipients)
+        self._content = content
         self._octets = content.octets
         self._international = _international(envelope)
         self._smtputf8 = capabilities.smtputf8 and (envelope.smtputf8 or bool(self._international))
@@ -65,9 +75,9 @@ class Transaction:
             self.complete = not self._reset_first
             return
         if self._reset_first:
-            reply = yield Say(b"RSET\r\n", "mailfrom", self._timeouts.command)
-            if not _positive(reply):
-                raise InvalidReply(f"RSET was refused: {reply.code} {reply.text}")
+            yield from self._reset()
+        if self._fits_with_envelope and (yield from self._offer_at_once(numbers)):
+            return
         yield from self._offer(numbers)
 
     def outcomes(self, rest: Outcome | None = None) -> tuple[Outcome, ...]:
@@ -80,38 +90,41 @@ class Transaction:
             self._settle(range(len(self._outcomes)), rest)
         return tuple(outcome for outcome in self._outcomes if outcome is not None)
 
+    @property
+    def _fits_with_envelope(self) -> bool:
+        offered = self._offered
+        return offered.chunking and offered.pipelining and self._octets <= WITH_ENVELOPE_OCTETS
+
+    def _offer_at_once(self, numbers: list[int]) -> Generator[Step, Reply, bool]:
+        """
+        Envelope and content in one flight: one round trip for all (RFC 3030, RFC 2920).
+
+        Gives False when the server turns out not to understand it; then nothing is known yet.
+        """
+        content = bytes(self._content)
+        if not content.endswith(b"\r\n"):  # as the final dot would have it
+            content += b"\r\n"
+        chunk = b"BDAT %d LAST\r\n" % len(content)
+        flight = b"".join([*self._commands(numbers), chunk, content])
+        accepted = yield from self._envelope_replies([flight], numbers)
+        reply = yield Say(b"", "message", self._timeouts.content_end)
+        if accepted and reply.code in _NOT_UNDERSTOOD:
+            yield from self._reset()
+            return False
+        self._judge(reply, accepted)
+        return True
+
     def _offer(self, numbers: list[int]) -> Dialogue:
         """The envelope in commands, then the content for those recipients who were accepted."""
         pipelining = self._offered.pipelining
-        recipients = self._envelope.recipients
-        commands = [
-            self._mail(),
-            *(self._rcpt(recipients[number]) for number in numbers),
-            b"DATA\r\n",
-        ]
-        if pipelining:  # RFC 2920: all in one group, the replies one by one
-            commands = [b"".join(commands), *(b"" for _ in commands[1:])]
-        unsaid = iter(commands)
-
-        reply = yield Say(next(unsaid), "mailfrom", self._timeouts.command)
-        self.mail_answered = True
-        sender_accepted = _positive(reply)
-        if not sender_accepted:
-            self._settle(numbers, self._peer.refused(reply, "mailfrom"))
-            if not pipelining:
-                return
-
-        accepted = []
-        for number in numbers:
-            reply = yield Say(next(unsaid), "rcptto", self._timeouts.command)
-            if _positive(reply):
-                accepted.append(number)
-            else:
-                self._settle([number], self._peer.refused(reply, "rcptto"))
+        commands = [*self._commands(numbers), b"DATA\r\n"]
+        if pipelining:
+            commands = [b"".join(commands)]
+        accepted = yield from self._envelope_replies(commands, numbers)
         if not accepted and not pipelining:
             return
-
-        reply = yield Say(next(unsaid), "data", self._timeouts.data)
+        data = b"" if pipelining else commands[-1]
+        reply = yield Say(data, "data", self._timeouts.data)
         if reply.code // 100 in (4, 5):
             self._settle(accepted, self._peer.refused(reply, "data"))
         elif reply.code != 354:
@@ -119,13 +132,52 @@ class Transaction:
         elif not accepted:
             # RFC 2920 section 3.1: the server waits for content nonetheless.
             yield Say(b".\r\n", "message", self._timeouts.content_end)
-        elif not sender_accepted:
+        elif self._sender_refused:
             raise InvalidReply("recipients and content are welcome, the sender was not")
         else:
             self._judge((yield SendContent()), accepted)
 
+    def _commands(self, numbers: list[int]) -> list[bytes]:
+        recipients = self._envelope.recipients
+        return [self._mail(), *(self._rcpt(recipients[number]) for number in numbers)]
+
+    def _envelope_replies(
+        self, commands: list[bytes], numbers: list[int]
+    ) -> Generator[Step, Reply, list[int]]:
+        """
+        Hear what the server says to MAIL and each RCPT; gives the recipients it accepts.
+
+        Args:
+            commands: each is sent when the one before was answered. When there is but one,
+                all are in it (RFC 2920), and are answered one by one.
+        """
+        together = len(commands) == 1
+        unsaid = chain(commands, repeat(b""))
+        reply = yield Say(next(unsaid), "mailfrom", self._timeouts.command)
+        self.mail_answered = True
+        if not _positive(reply):
+            self._sender_refused = True
+            self._settle(numbers, self._peer.refused(reply, "mailfrom"))
+            if not together:
+                return []
+        accepted = []
+        for number in numbers:
+            reply = yield Say(next(unsaid), "rcptto", self._timeouts.command)
+            if _positive(reply):
+                accepted.append(number)
+            else:
+                self._settle([number], self._peer.refused(reply, "rcptto"))
+        return accepted
+
+    def _reset(self) -> Dialogue:
+        reply = yield Say(b"RSET\r\n", "mailfrom", self._timeouts.command)
+        if not _positive(reply):
+            raise InvalidReply(f"RSET was refused: {reply.code} {reply.text}")
+
     def _judge(self, reply: Reply, accepted: list[int]) -> None:
         if _positive(reply):
+            if self._sender_refused:
+                raise InvalidReply("the content is welcome, the sender was not")
             self.complete = True
             passed_on = self._offered.dsn
             self._settle(accepted, self._peer.delivered(reply, dsn_passed_on=passed_on))
