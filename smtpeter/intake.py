@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Any
 
 from attrs import frozen
 from sqlalchemy.exc import IntegrityError
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from smtpeter.accounts.interfaces import IIntake, SenderInfo
@@ -83,11 +85,23 @@ class Intake:
         self._in_thread = in_thread
         self._seconds = seconds
 
-    def submit(self, who: SenderInfo, submission: Submission) -> Deferred[Accepted]:
-        return Deferred.fromCoroutine(self._submit(who, submission))
+    # The way of most mail is walked by every message, so it is one of plain calls. Where a
+    # key has to be looked up, coroutines read better.
 
-    async def _submit(self, who: SenderInfo, submission: Submission) -> Accepted:
-        examination = await self._examine(submission.content)
+    def submit(self, who: SenderInfo, submission: Submission) -> Deferred[Accepted]:
+        examined = self._examine(submission.content)
+        taken: Deferred[Accepted] = examined.addCallback(self._take, who, submission)
+        return taken.addErrback(self._cannot_be_stored)
+
+    def _examine(self, content: Content) -> Deferred[Examination]:
+        prefixes = self._settings.header_prefixes
+        if content.header_octets > LARGE_HEADER_OCTETS or content.octets > LARGE_CONTENT_OCTETS:
+            return self._in_thread(examine, content, prefixes)
+        return succeed(examine(content, prefixes))
+
+    def _take(
+        self, examination: Examination, who: SenderInfo, submission: Submission
+    ) -> Deferred[Accepted]:
         if examination.author is None:
             raise Refused(NO_AUTHOR, 400)
         if examination.hops > MAX_HOPS:
@@ -96,45 +110,49 @@ class Intake:
             self._log.warn("{fault}, from {login}", fault=fault, login=who.login)
         features = who.features.overridden(submission.overrides)
         features = features.overridden(examination.overrides)
-        try:
-            return await self._store_it(who, submission, examination, features)
-        except StorageFull as error:
-            self._log.error("no room to store a message: {error}", error=error)
-            raise storage_full() from error
-        except (StoreError, WriterBusy) as error:
-            self._log.error("a message could not be stored: {error!r}", error=error)
-            raise storage_unavailable() from error
-
-    async def _examine(self, content: Content) -> Examination:
-        prefixes = self._settings.header_prefixes
-        if content.header_octets > LARGE_HEADER_OCTETS or content.octets > LARGE_CONTENT_OCTETS:
-            return await self._in_thread(examine, content, prefixes)  # type: ignore[no-any-return]
-        return examine(content, prefixes)
-
-    async def _store_it(
-        self,
-        who: SenderInfo,
-        submission: Submission,
-        examination: Examination,
-        features: Features,
-    ) -> Accepted:
         added, content = self._prepare(who, submission, examination, features)
-        ids = tuple(each.id for each in added)
         changes = [*messages.additions(added[0].parcel, content, added), _attempts(added)]
         key = submission.idempotency_key or examination.idempotency_key
         if key is None:
-            await self._store.add(changes, content.octets)
-        else:
-            claim = await self._claim(who.account_id, key, submission)
-            if earlier := await self._store_once(claim, ids, changes, content.octets):
-                return Accepted(earlier, features)
+            stored = self._store.add(changes, content.octets)
+            return stored.addCallback(self._stored, added, content, features)
+        once = self._store_once(who.account_id, key, submission, changes, added, content.octets)
+        return Deferred.fromCoroutine(once).addCallback(self._stored, added, content, features)
+
+    def _stored(
+        self,
+        earlier: tuple[str, ...] | None,
+        added: Sequence[messages.Message],
+        content: Content,
+        features: Features,
+    ) -> Accepted:
+        if earlier is not None:
+            return Accepted(earlier, features)
         self._added(added, content)
-        return Accepted(ids, features)
+        return Accepted(tuple([each.id for each in added]), features)
+
+    def _cannot_be_stored(self, failure: Failure) -> Failure:
+        error = failure.value
+        if isinstance(error, StorageFull):
+            self._log.error("no room to store a message: {error}", error=error)
+            raise storage_full() from error
+        if isinstance(error, StoreError | WriterBusy):
+            self._log.error("a message could not be stored: {error!r}", error=error)
+            raise storage_unavailable() from error
+        return failure
 
     async def _store_once(
-        self, claim: idempotency.Claim, ids: tuple[str, ...], changes: list[Change], octets: int
+        self,
+        account_id: int,
+        key: str,
+        submission: Submission,
+        changes: list[Change],
+        added: Sequence[messages.Message],
+        octets: int,
     ) -> tuple[str, ...] | None:
         """Store under an idempotency key; gives the ids of before when it was used already."""
+        claim = await self._claim(account_id, key, submission)
+        ids = tuple(each.id for each in added)
         for _ in range(CLAIM_TRIES):
             now = self._seconds()
             if earlier := await self._store.read(idempotency.answer, claim, now):
@@ -223,7 +241,7 @@ class Intake:
 def _attempts(added: Sequence[messages.Message]) -> Change:
     """The event of each message: it was handed to us."""
     parcel = added[0].parcel
-    details = {"properties": ";".join(parcel.features.switched_on())}
+    details = {"properties": _properties(parcel.features)}
     return events.append(
         events.Event(
             time=parcel.received,
@@ -238,6 +256,11 @@ def _attempts(added: Sequence[messages.Message]) -> Change:
         )
         for each in added
     )
+
+
+@lru_cache(maxsize=1024)
+def _properties(features: Features) -> str:
+    return ";".join(features.switched_on())
 
 
 def _fingerprint(submission: Submission) -> str:

@@ -16,8 +16,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from smtpeter.budget import ContentBudget
+from smtpeter.smtp.records import HEADER_OCTETS
 from smtpeter.smtp.server import ServerSettings, SmtpServer, Surroundings
 from smtpeter.smtp.session import Limits
+from smtpeter.smtp.tlslayer import RECORD_OCTETS
 from tests.fakes import PASSWORD, USERNAME, FakeChecker, FakeLoginLimit, FakeRealm, FakeSender
 from tests.fakes import portal as portal_of
 
@@ -46,8 +48,12 @@ class PlayedTls:
     def bio_write(self, octets: bytes) -> None:
         self._received += octets
 
-    def recv(self, octets: int) -> bytes:
-        return _taken(self._received, octets)
+    def recv(self, octets: int) -> bytes:  # noqa: ARG002 -- a record fits
+        length = int.from_bytes(self._received[3:HEADER_OCTETS])
+        if not HEADER_OCTETS <= HEADER_OCTETS + length <= len(self._received):
+            raise SSL.WantReadError
+        del self._received[:HEADER_OCTETS]
+        return _taken(self._received, length)
 
     def send(self, octets: bytes) -> int:
         self._written += octets
@@ -58,6 +64,12 @@ class PlayedTls:
 
     def shutdown(self) -> None:
         pass
+
+
+def played_records(octets: bytes) -> bytes:
+    """The octets as they come over a connection that `PlayedTls` encrypts."""
+    pieces = [octets[at : at + RECORD_OCTETS] for at in range(0, len(octets), RECORD_OCTETS)]
+    return b"".join(b"\x17\x03\x03" + len(piece).to_bytes(2) + piece for piece in pieces)
 
 
 def _taken(buffer: bytearray, octets: int) -> bytes:
@@ -158,7 +170,10 @@ class Dialogue:
         """Let octets arrive, all in one go or so many at a time."""
         step = at_a_time or len(octets)
         for start in range(0, len(octets), step or 1):
-            self.transport.protocol.dataReceived(octets[start : start + step])
+            piece = octets[start : start + step]
+            self.transport.protocol.dataReceived(
+                played_records(piece) if self.tls_started else piece
+            )
 
     def say(self, *lines: str) -> list[str]:
         """Send lines in one go, and take the replies to them."""

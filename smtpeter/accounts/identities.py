@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from attrs import field, frozen
 from sqlalchemy import Connection
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from smtpeter.accounts.interfaces import CheckUnavailable
@@ -154,10 +154,12 @@ class Identities:
         """Who shows a token with that digest. Raises `CheckUnavailable`."""
         return await self._find(find_token, digest)
 
-    async def avatar(self, avatar_id: bytes) -> Identity | None:
-        """The identity of that avatar id, while it is good. Raises `CheckUnavailable`."""
+    def avatar(self, avatar_id: bytes) -> Deferred[Identity | None]:
+        """The identity of that avatar id, while it is good. Fails with `CheckUnavailable`."""
         known = self._recent.get(avatar_id)
-        return known or await self._find(find_avatar, avatar_id)
+        if known is not None:
+            return succeed(known)
+        return Deferred.fromCoroutine(self._find(find_avatar, avatar_id))
 
     async def _find(
         self, find: Callable[[Connection, Any], Identity | None], key: str | bytes

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
 from smtpeter.accounts.identities import Identities, Identity
@@ -43,22 +44,22 @@ class Sender:
         self._intake = intake
 
     def submit(self, submission: Submission) -> Deferred[Accepted]:
-        return Deferred.fromCoroutine(self._submit(submission))
+        asked = self._identities.avatar(self._avatar_id)
+        permitted: Deferred[SenderInfo] = asked.addCallbacks(_permitted, _cannot_be_asked)
+        return permitted.addCallback(self._intake.submit, submission)
 
-    async def _submit(self, submission: Submission) -> Accepted:
-        who = await self._permitted()
-        return await self._intake.submit(who, submission)
 
-    async def _permitted(self) -> SenderInfo:
-        try:
-            identity = await self._identities.avatar(self._avatar_id)
-        except CheckUnavailable as error:
-            raise storage_unavailable() from error
-        if identity is None:
-            raise no_longer_valid()
-        if not identity.may_send:
-            raise no_permission()
-        return SenderInfo(identity.account_id, identity.origin, identity.login, identity.features)
+def _permitted(identity: Identity | None) -> SenderInfo:
+    if identity is None:
+        raise no_longer_valid()
+    if not identity.may_send:
+        raise no_permission()
+    return SenderInfo(identity.account_id, identity.origin, identity.login, identity.features)
+
+
+def _cannot_be_asked(failure: Failure) -> NoReturn:
+    failure.trap(CheckUnavailable)
+    raise storage_unavailable() from failure.value
 
 
 @implementer(IRealm)

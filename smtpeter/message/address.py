@@ -58,26 +58,7 @@ class Mailbox:
         Raises:
             AddressError: the text is not a mailbox of RFC 5321 or RFC 6531.
         """
-        if len(text) <= LOCAL_PART_OCTETS and _COMMON.match(text):
-            local, _, domain = text.rpartition("@")
-            return cls(local, domain, domain.lower())
-        return cls._read(text)
-
-    @classmethod
-    def _read(cls, text: str) -> Mailbox:
-        if _FORBIDDEN.search(text):
-            raise AddressError("it holds a control character")
-        written_local, at, domain = text.rpartition("@")
-        if not at:
-            raise AddressError("it has no @")
-        if text.endswith("]") and "@[" in text:  # an IPv6 literal may not hold an @, a tag might
-            written_local, _, literal = text.rpartition("@[")
-            domain = f"[{literal}"
-        local = _local_part(written_local)
-        mailbox = cls(local, domain, _domain_key(domain))
-        if len(str(mailbox).encode()) > PATH_OCTETS:
-            raise AddressError(f"it is longer than {PATH_OCTETS} octets")
-        return mailbox
+        return _mailbox(text)
 
     @property
     def needs_smtputf8(self) -> bool:
@@ -91,6 +72,27 @@ class Mailbox:
         """The same with an A-label domain, for a server without SMTPUTF8."""
         domain = self.domain if self.domain.isascii() else self.domain_key
         return f"{_written(self.local)}@{domain}"
+
+
+# Senders write the same address in every message, and each stands in it twice.
+@lru_cache(maxsize=1024)
+def _mailbox(text: str) -> Mailbox:
+    if len(text) <= LOCAL_PART_OCTETS and _COMMON.match(text):
+        local, _, domain = text.rpartition("@")
+        return Mailbox(local, domain, domain.lower())
+    if _FORBIDDEN.search(text):
+        raise AddressError("it holds a control character")
+    written_local, at, domain = text.rpartition("@")
+    if not at:
+        raise AddressError("it has no @")
+    if text.endswith("]") and "@[" in text:  # an IPv6 literal may not hold an @, a tag might
+        written_local, _, literal = text.rpartition("@[")
+        domain = f"[{literal}"
+    local = _local_part(written_local)
+    mailbox = Mailbox(local, domain, _domain_key(domain))
+    if len(str(mailbox).encode()) > PATH_OCTETS:
+        raise AddressError(f"it is longer than {PATH_OCTETS} octets")
+    return mailbox
 
 
 def _written(local: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from attrs import field, frozen
@@ -118,7 +118,10 @@ class Content:
 
     def fields(self) -> list[Field]:
         """The header fields of the top level, in order; lines that are none are passed over."""
-        return list(_fields(self.header))
+        return [
+            Field(match[1].decode("ascii").lower(), *match.span(), match[2])
+            for match in _FIELD.finditer(self.header)
+        ]
 
     def without(self, fields: Iterable[Field]) -> Content:
         """The same octets less those of the given header fields."""
@@ -149,12 +152,6 @@ def _end_of_header(octets: bytes) -> int:
         return 2
     end = octets.find(b"\r\n\r\n")
     return end + 4 if end >= 0 else -1
-
-
-def _fields(header: bytes) -> Iterator[Field]:
-    for match in _FIELD.finditer(header):
-        name = match[1].decode("ascii").lower()
-        yield Field(name, match.start(), match.end(), match[2])
 
 
 def has_lone_newline(octets: bytes) -> bool:

@@ -9,7 +9,7 @@ from attrs import frozen
 from smtpeter.message.address import AddressError
 from smtpeter.message.addresslist import NamedMailbox, parse_address_list
 from smtpeter.message.content import Content, Field
-from smtpeter.message.features import HEADER_PREFIX, Overrides, overrides_from_headers
+from smtpeter.message.features import HEADER_PREFIX, SILENCE, Overrides, overrides_from_headers
 
 _KEY_FIELD = f"{HEADER_PREFIX}idempotency-key"
 MAX_KEY_CHARACTERS = 255
@@ -47,15 +47,19 @@ def examine(content: Content, prefixes: Sequence[str]) -> Examination:
         prefixes: of the instruction headers, in lower case; the first is the documented one.
     """
     fields = content.fields()
+    names = [each.name for each in fields]
     beginnings = tuple(prefixes)
     instructions = [each for each in fields if each.name.startswith(beginnings)]
-    overrides, warnings = overrides_from_headers(
-        (_documented_name(each.name, prefixes), each.value) for each in instructions
-    )
+    overrides: Overrides = SILENCE
+    warnings: tuple[str, ...] = ()
+    if instructions:
+        overrides, warnings = overrides_from_headers(
+            (_documented_name(each.name, prefixes), each.value) for each in instructions
+        )
     return Examination(
         author=_author(fields),
-        present=frozenset([each.name for each in fields]),
-        hops=[each.name for each in fields].count("received"),
+        present=frozenset(names),
+        hops=names.count("received"),
         overrides=overrides,
         warnings=warnings,
         idempotency_key=_idempotency_key(instructions, prefixes),

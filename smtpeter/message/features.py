@@ -62,7 +62,7 @@ class Features:
 
     def overridden(self, overrides: Overrides) -> Features:
         """These features where `overrides` is silent, and what it says where it speaks."""
-        if overrides == SILENCE:
+        if overrides is SILENCE or overrides == SILENCE:
             return self
         said = {
             name: value

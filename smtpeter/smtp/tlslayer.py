@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from smtpeter.smtp.prompt import write_promptly
+from smtpeter.smtp.records import RecordCounter
 
 # The greatest plaintext of one record (RFC 8446 section 5.1); OpenSSL reads one at a time.
 RECORD_OCTETS = 16 * 1024
@@ -73,6 +74,7 @@ class TlsLayer(Protocol):
         self._connection = creator.serverConnectionForTLS(self)  # type: ignore[arg-type]
         self._connection.set_accept_state()
         self._inner = inner
+        self._records = RecordCounter()
         self._unsent = bytearray()
         self._failure: Failure | None = None
         self._handshaking = True
@@ -98,11 +100,16 @@ class TlsLayer(Protocol):
         if self._over:
             return
         self._connection.bio_write(data)
+        whole = self._records.feed(data)
         self._receiving = True
-        if not self._handshaking or self._shake_hands():
-            self._receive()
+        silent = False
+        if not self._handshaking:
+            silent = self._receive(whole)
+        elif self._shake_hands():
+            self._receive(whole)
         self._receiving = False
-        self._flush()
+        if self._held_octets or not silent:
+            self._flush()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._failure is not None:
@@ -129,14 +136,19 @@ class TlsLayer(Protocol):
         self._send()
         return not self._over
 
-    def _receive(self) -> None:
-        """Hand on all that can be read, and see why it is no more."""
+    def _receive(self, records: int) -> bool:
+        """
+        Hand on what the records hold: a read for each, for none holds more than one gives.
+
+        True when all of them held something for us, so that OpenSSL has nothing to say.
+        """
         pieces = []
         read = self._connection.recv
-        farewell, failure = False, None
+        silent, farewell, failure = False, False, None
         try:
-            while True:
-                pieces.append(read(RECORD_OCTETS))
+            for _ in range(records):
+                pieces.append(read(RECORD_OCTETS))  # noqa: PERF401 -- kept when one raises
+            silent = True
         except SSL.WantReadError:
             pass
         except SSL.ZeroReturnError:
@@ -146,13 +158,14 @@ class TlsLayer(Protocol):
         if pieces:
             self._inner.dataReceived(b"".join(pieces))
         if self._over:
-            return
+            return silent
         if failure is not None:
             self._fail(failure)
         elif farewell:
             self._say_farewell()
         elif self._unsent:
             self._send()
+        return silent
 
     def _send(self) -> None:
         """Encrypt what waits; if OpenSSL renegotiates, it may want to read first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -15,7 +15,7 @@ from smtpeter.message.features import ALL_ON, REST_DEFAULTS, Features
 from smtpeter.store import accounts as store
 from tests.accounts.fakes import NOW, MemoryStore
 
-Lookup = Coroutine[Deferred[Any], Any, Identity | None]
+Lookup = Coroutine[Deferred[Any], Any, Identity | None] | Deferred[Identity | None]
 
 
 class IdentitiesTests(SynchronousTestCase):
@@ -28,7 +28,7 @@ class IdentitiesTests(SynchronousTestCase):
         self.noor = self.store.account("noor@shop.example")
 
     def found(self, lookup: Lookup) -> Identity | None:
-        result: Identity | None = self.successResultOf(Deferred.fromCoroutine(lookup))
+        result: Identity | None = self.successResultOf(ensureDeferred(lookup))
         return result
 
     def test_login(self) -> None:
