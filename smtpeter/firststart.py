@@ -6,8 +6,6 @@ import shlex
 import time
 from typing import TextIO
 
-from attrs import frozen
-
 from smtpeter.accounts.passwords import (
     hash_password,
     new_password,
@@ -20,6 +18,7 @@ from smtpeter.message.features import ALL_ON
 from smtpeter.selfsigned import CERTIFICATE_FILE
 from smtpeter.store import accounts
 from smtpeter.store.database import Database
+from smtpeter.values import frozen
 
 EMAIL = "you@example.org"
 LABEL = "first start"

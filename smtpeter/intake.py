@@ -10,7 +10,6 @@ from email.utils import format_datetime
 from functools import lru_cache
 from typing import Any
 
-from attrs import frozen
 from sqlalchemy.exc import IntegrityError
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
@@ -28,6 +27,7 @@ from smtpeter.store.database import StorageFull, StoreError
 from smtpeter.store.keys import KeySource, message_id
 from smtpeter.store.store import Store
 from smtpeter.store.writer import Change, WriterBusy
+from smtpeter.values import frozen
 
 MAX_HOPS = 100  # RFC 5321 section 6.3
 # Work on more than this leaves the reactor's thread.

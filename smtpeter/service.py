@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from socket import socket
 from typing import Any
 
-from attrs import frozen
 from twisted.application.service import IService, Service
 from twisted.cred.portal import Portal
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -55,6 +54,7 @@ from smtpeter.tls import CertificateWatch, ServerTLS, server_tls
 from smtpeter.transform.instructions import remove_instructions
 from smtpeter.transform.pipeline import Pipeline, Stage, always
 from smtpeter.transform.received import add_received
+from smtpeter.values import frozen
 from smtpeter.web.api import submission as web
 from smtpeter.web.root import root_resource
 from smtpeter.web.site import Site, SiteService

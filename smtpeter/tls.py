@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
-from attrs import frozen
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -21,6 +20,7 @@ from zope.interface import implementer
 
 from smtpeter.config import Config, ConfigError
 from smtpeter.selfsigned import ensure_self_signed
+from smtpeter.values import frozen
 
 WATCH_SECONDS = 10.0
 

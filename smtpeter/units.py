@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from attrs import frozen
+from smtpeter.values import frozen
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 OCTETS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}

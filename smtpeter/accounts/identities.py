@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from attrs import field, frozen
+from attrs import field
 from sqlalchemy import Connection
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
@@ -15,6 +15,7 @@ from smtpeter.accounts.recent import Recent
 from smtpeter.message.features import REST_DEFAULTS, Features
 from smtpeter.store import accounts as store
 from smtpeter.store.database import StoreError
+from smtpeter.values import frozen
 
 IDENTITY_SECONDS = 1.0  # whoever revokes or forbids waits this long: then it holds everywhere
 MAX_IDENTITIES = 10_000

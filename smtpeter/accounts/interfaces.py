@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from attrs import frozen
 from twisted.cred.credentials import ICredentials
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface, implementer
 
 from smtpeter.message.envelope import Accepted, Submission
 from smtpeter.message.features import Features
+from smtpeter.values import frozen
 
 
 class IBearerToken(ICredentials):

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
 from smtpeter.config import values
 from smtpeter.units import Endpoint
+from smtpeter.values import frozen
 
 
 def key(name: str, read: values.Reader[Any], default: object, *, secret: bool = False) -> Any:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import field, frozen
+from attrs import field
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
 from smtpeter.message.content import Content
 from smtpeter.message.envelope import Envelope
 from smtpeter.message.outcome import Outcome
+from smtpeter.values import frozen
 
 
 @frozen

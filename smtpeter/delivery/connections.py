@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -20,6 +19,7 @@ from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.smtp.client import SmtpClient
 from smtpeter.smtp.opening import ConnectFailed
 from smtpeter.smtp.peer import Peer
+from smtpeter.values import frozen
 
 
 @frozen

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from typing import Protocol as Shape
 
-from attrs import frozen
 from sqlalchemy.exc import IntegrityError
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -36,6 +35,7 @@ from smtpeter.store.store import Store
 from smtpeter.store.writer import WriterBusy
 from smtpeter.transform.draft import Draft
 from smtpeter.transform.pipeline import Pipeline, Problem
+from smtpeter.values import frozen
 
 STORE_RETRY_SECONDS = 5.0
 

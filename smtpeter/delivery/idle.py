@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
-from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from smtpeter.smtp.client import SmtpClient
+from smtpeter.values import frozen
 
 
 @frozen

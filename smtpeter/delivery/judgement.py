@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from smtpeter.delivery.schedule import Schedule
 from smtpeter.message.envelope import DEFAULT_NOTIFY
 from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.store.events import Event
 from smtpeter.store.messages import Message, State
+from smtpeter.values import frozen
 
 KINDS = {State.DELIVERED: "delivery", State.FAILED: "failure", State.WAITING: "deferral"}
 

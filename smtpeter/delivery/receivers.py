@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol as Shape
 
-from attrs import frozen
+from smtpeter.values import frozen
 
 
 class ReceiverLimits(Shape):

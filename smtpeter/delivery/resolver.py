@@ -6,7 +6,6 @@ import socket
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeAlias
 
-from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.defer import TimeoutError as TimedOut
 from twisted.internet.interfaces import IReactorTime, IResolver
@@ -15,6 +14,7 @@ from twisted.names import client, dns, hosts, resolve
 from twisted.names.error import DNSNameError
 
 from smtpeter.delivery.expiring import Expiring
+from smtpeter.values import frozen
 
 CACHED_ANSWERS = 10_000
 SHORTEST_TTL_SECONDS = 5

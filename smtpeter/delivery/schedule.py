@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from smtpeter.values import frozen
 
 SPREAD = 0.1
 # The last attempt is made so long before the end, so that it is still in time.

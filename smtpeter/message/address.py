@@ -7,7 +7,9 @@ import re
 from functools import lru_cache
 
 import idna
-from attrs import field, frozen
+from attrs import field
+
+from smtpeter.values import frozen
 
 LOCAL_PART_OCTETS = 64  # RFC 5321 section 4.5.3.1.1
 DOMAIN_OCTETS = 255  # section 4.5.3.1.2

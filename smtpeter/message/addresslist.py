@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from attrs import field, frozen
+from attrs import field
 
 from smtpeter.message.address import AddressError, Mailbox
+from smtpeter.values import frozen
 
 SHOWN_CHARACTERS = 100
 

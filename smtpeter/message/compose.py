@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from email.utils import format_datetime
 
-from attrs import field, frozen
+from attrs import field
 
 from smtpeter.message import headers
 from smtpeter.message.address import Mailbox
 from smtpeter.message.addresslist import NamedMailbox
 from smtpeter.message.content import Content
+from smtpeter.values import frozen
 
 LINE_OCTETS = 998  # RFC 5322 section 2.1.1
 BASE64_LINE_CHARACTERS = 76  # RFC 2045 section 6.8

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from attrs import field, frozen
+from attrs import field
+
+from smtpeter.values import frozen
 
 BLOCK_OCTETS = 256 * 1024
 HEADER_OCTETS = BLOCK_OCTETS

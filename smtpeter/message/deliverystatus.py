@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-from attrs import frozen
-
 from smtpeter.message.address import Mailbox
 from smtpeter.message.envelope import Recipient
 from smtpeter.message.outcome import Outcome
+from smtpeter.values import frozen
 
 VALUE_CHARACTERS = 900  # RFC 5322 section 2.1.1: a line may have 998
 LINE_CHARACTERS = 76  # and should have no more than 78

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from attrs import field
 
 from smtpeter.message.address import Mailbox
 from smtpeter.message.content import Content
 from smtpeter.message.features import Features, Overrides
+from smtpeter.values import frozen
 
 NEVER = frozenset({"NEVER"})
 DEFAULT_NOTIFY = frozenset({"FAILURE"})

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
-
 from smtpeter.message.address import AddressError
 from smtpeter.message.addresslist import NamedMailbox, parse_address_list
 from smtpeter.message.content import Content, Field
 from smtpeter.message.features import HEADER_PREFIX, SILENCE, Overrides, overrides_from_headers
+from smtpeter.values import frozen
 
 _KEY_FIELD = f"{HEADER_PREFIX}idempotency-key"
 MAX_KEY_CHARACTERS = 255

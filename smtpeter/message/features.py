@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
-from attrs import frozen
+
+from smtpeter.values import frozen
 
 SWITCHES = ("inlinecss", "trackclicks", "trackopens", "trackbounces", "preventscam")
 IMAGES = ("default", "hosted")

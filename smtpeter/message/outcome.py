@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from attrs import frozen
+from smtpeter.values import frozen
 
 
 class Verdict(enum.Enum):

@@ -11,7 +11,7 @@ import re
 from binascii import b2a_qp
 from collections.abc import Iterable, Iterator
 
-from attrs import field, frozen
+from attrs import field
 
 from smtpeter.message import reportwords
 from smtpeter.message.address import Mailbox
@@ -27,6 +27,7 @@ from smtpeter.message.deliverystatus import (
     status_code,
     without_smtputf8,
 )
+from smtpeter.values import frozen
 
 FULL_OCTETS = 1024 * 1024
 

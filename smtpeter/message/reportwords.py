@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 
-from attrs import frozen
+from smtpeter.values import frozen
 
 REPLY_LINES = 10
 LINE_CHARACTERS = 500

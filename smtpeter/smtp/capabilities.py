@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
 from smtpeter.message.reply import Reply
+from smtpeter.values import frozen
 
 
 @frozen

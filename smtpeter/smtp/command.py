@@ -6,15 +6,16 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from attrs import frozen
-
 from smtpeter.message.address import AddressError, Mailbox
 from smtpeter.message.reply import Reply
 from smtpeter.smtp import xtext
+from smtpeter.values import frozen
 
 NO_PARAMETERS = Reply(501, "5.5.4", "Syntax error (no parameters allowed)")
 UNRECOGNISED = Reply(500, "5.5.2", "Command not recognized")
 BAD_CHARACTER = Reply(500, "5.5.2", "Syntax error, control characters are not allowed")
+BAD_SENDER = Reply(501, "5.1.7", "Bad sender address syntax")
+BAD_RECIPIENT = Reply(501, "5.1.3", "Bad recipient address syntax")
 NOT_UTF8 = Reply(500, "5.5.2", "Syntax error, the command is not UTF-8")
 
 # Beyond ASCII much is not "printable" to Python that names are written with (RFC 5892).
@@ -146,7 +147,7 @@ def _mail(verb: str, argument: str) -> Command:  # noqa: ARG001
     path, parameters = _path(argument, "FROM:", "Syntax: MAIL FROM:<address> [parameters]")
     sender = None
     if path:
-        sender = _mailbox(path, Reply(501, "5.1.7", "Bad sender address syntax"))
+        sender = _mailbox(path, BAD_SENDER)
     mail = Mail(sender, **_parameters(parameters, _MAIL_PARAMETERS))
     if sender and not mail.smtputf8 and not path.isascii():
         raise CommandError(Reply(553, "5.6.7", "A non-ASCII address needs SMTPUTF8"))
@@ -155,10 +156,9 @@ def _mail(verb: str, argument: str) -> Command:  # noqa: ARG001
 
 def _rcpt(verb: str, argument: str) -> Command:  # noqa: ARG001
     path, parameters = _path(argument, "TO:", "Syntax: RCPT TO:<address> [parameters]")
-    bad = Reply(501, "5.1.3", "Bad recipient address syntax")
     if path.lower() == "postmaster":  # RFC 5321 section 4.5.1; only our own, not for relaying
         raise CommandError(Reply(550, "5.1.1", "No such address"))
-    return Rcpt(_mailbox(path, bad), path, **_parameters(parameters, _RCPT_PARAMETERS))
+    return Rcpt(_mailbox(path, BAD_RECIPIENT), path, **_parameters(parameters, _RCPT_PARAMETERS))
 
 
 def _path(argument: str, keyword: str, syntax: str) -> tuple[str, str]:

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TypeAlias
 
-from attrs import frozen
-
 from smtpeter.message.reply import Reply
+from smtpeter.values import frozen
 
 
 @frozen

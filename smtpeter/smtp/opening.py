@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 
-from attrs import field, frozen
+from attrs import field
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 
 from smtpeter.message.outcome import Outcome, Verdict
@@ -13,6 +13,7 @@ from smtpeter.smtp.capabilities import Capabilities
 from smtpeter.smtp.dialogue import Dialogue, Encrypt, Say, Timeouts
 from smtpeter.smtp.peer import Peer
 from smtpeter.smtp.replies import InvalidReply
+from smtpeter.values import frozen
 
 
 class ConnectFailed(Exception):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
 from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.message.reply import Reply
+from smtpeter.values import frozen
 
 TEXT_CHARACTERS = 1024  # of a remote reply, as kept
 

@@ -6,9 +6,10 @@ import base64
 import binascii
 from collections.abc import Generator
 
-from attrs import field, frozen
+from attrs import field
 
 from smtpeter.message.reply import Reply
+from smtpeter.values import frozen
 
 MECHANISMS = ("PLAIN", "LOGIN")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from smtpeter.message.envelope import Envelope, Recipient
 from smtpeter.message.reply import Reply
 from smtpeter.smtp.command import Auth, Command, Hello, Mail, Rcpt, Simple
+from smtpeter.values import frozen
 
 HELLO_FIRST = Reply(503, "5.5.1", "Send EHLO first")
 TLS_FIRST = Reply(530, "5.7.0", "Must issue a STARTTLS command first")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol as Shape
 
-from attrs import frozen
 from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IAddress, IOpenSSLServerConnectionCreator, IReactorTime
 
 from smtpeter.smtp.session import Limits
 from smtpeter.smtp.wire import Room
+from smtpeter.values import frozen
 
 
 @frozen

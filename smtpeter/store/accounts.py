@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import attrs
-from attrs import field, frozen
+from attrs import field
 from sqlalchemy import Connection, RowMapping, Select, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from smtpeter.message.features import Features
 from smtpeter.store import tables
+from smtpeter.values import frozen
 
 _ACCOUNTS = select(tables.accounts)
 _LOGINS = select(tables.logins)

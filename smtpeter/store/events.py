@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from attrs import frozen
 from sqlalchemy import Connection, insert, select
 
 from smtpeter.store.tables import events
 from smtpeter.store.writer import Change
+from smtpeter.values import frozen
 
 APPEND = insert(events)
 

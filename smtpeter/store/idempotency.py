@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from attrs import frozen
 from sqlalchemy import Connection, delete, insert, select
 
 from smtpeter.store.tables import idempotency
 from smtpeter.store.writer import Change
+from smtpeter.values import frozen
 
 KEPT_SECONDS = 24 * 3600.0
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 from sqlalchemy import Connection, Row, bindparam, func, insert, literal_column, select, update
 
 from smtpeter.message.address import Mailbox
@@ -18,6 +18,7 @@ from smtpeter.message.envelope import Envelope, Recipient, Trace
 from smtpeter.message.features import Features
 from smtpeter.store.tables import content_blocks, messages, submissions
 from smtpeter.store.writer import Change
+from smtpeter.values import frozen
 
 # NUL is in no text of PostgreSQL, half a surrogate pair in none of UTF-8.
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import field, frozen
+from attrs import field
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -28,6 +28,7 @@ from smtpeter.store.messages import (
     parcel_of,
 )
 from smtpeter.store.tables import messages, nudges, submissions
+from smtpeter.values import frozen
 
 CANCELLED_AT_ONCE = 500
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from attrs import frozen
 from sqlalchemy import Connection, Dialect, UpdateBase
 from sqlalchemy.sql.compiler import SQLCompiler
+
+from smtpeter.values import frozen
 
 
 @frozen

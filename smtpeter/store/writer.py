@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 from typing import Protocol as Shape
 
-from attrs import field, frozen
+from attrs import field
 from sqlalchemy import Connection, UpdateBase
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 from smtpeter.store.database import Database, StoreUnavailable
 from smtpeter.store.lull import Lull, thread_seconds
 from smtpeter.store.statements import Statements
+from smtpeter.values import frozen
 
 GROUP_LIMIT = 500
 # A group of more than so many means that others are only a moment away. Then the writer waits

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from attrs import field
 
 from smtpeter.message.content import Content
 from smtpeter.message.envelope import Trace
 from smtpeter.message.features import Features
+from smtpeter.values import frozen
 
 
 @frozen

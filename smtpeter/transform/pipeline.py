@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from smtpeter.message.features import Features
 from smtpeter.transform.draft import Draft
+from smtpeter.values import frozen
 
 
 @frozen

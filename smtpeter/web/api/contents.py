@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from attrs import frozen
-
 from smtpeter.message.address import AddressError, Mailbox
 from smtpeter.message.addresslist import NamedMailbox
 from smtpeter.message.compose import (
@@ -21,6 +19,7 @@ from smtpeter.message.compose import (
 )
 from smtpeter.message.content import HEADER_OCTETS, Content, HeaderTooLarge
 from smtpeter.message.headers import HeaderError
+from smtpeter.values import frozen
 from smtpeter.web.api.fields import Fields, boolean, mailboxes, mapping, text
 from smtpeter.web.problem import Problem, json_type, shown
 

@@ -6,9 +6,10 @@ import hashlib
 import secrets
 from datetime import UTC, datetime
 
-from attrs import field, frozen
+from attrs import field
 
 from smtpeter.message.envelope import Envelope, Submission, Trace
+from smtpeter.values import frozen
 from smtpeter.web.api.contents import written
 from smtpeter.web.api.fields import Fields, under_later_names
 from smtpeter.web.api.recipients import recipients

@@ -7,8 +7,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from attrs import frozen
-
 from smtpeter.message.address import AddressError, Mailbox
 from smtpeter.message.envelope import NEVER
 from smtpeter.message.features import (
@@ -18,6 +16,7 @@ from smtpeter.message.features import (
     parse_images,
     valid_tag,
 )
+from smtpeter.values import frozen
 from smtpeter.web.api.fields import Fields, boolean, mapping
 from smtpeter.web.problem import Problem, shown
 
