@@ -160,7 +160,8 @@ class ContentReader:
         self._undecided = b"\r\n"
         self._first = True
         self._line_octets = 0
-        self._block = bytearray()
+        self._pieces: list[bytes] = []  # of the block that has begun
+        self._pieces_octets = 0
         self._blocks: list[bytes] = []
         self.fault: Fault | None = None
         self.octets = 0
@@ -172,13 +173,13 @@ class ContentReader:
         dot = work.find(_DOT)
         end = work.find(_END_OF_CONTENT, dot) if dot >= 0 else -1
         if end >= 0:
-            self._take(work[: end + 2], dotted=dot < end)
+            self._take(work, end + 2, dotted=dot < end)
             self._undecided = b""
             return work[end + len(_END_OF_CONTENT) :]
         cut = _cut(work)
         self._undecided = work[cut:]
         if cut:
-            self._take(work[:cut], dotted=0 <= dot < cut)
+            self._take(work, cut, dotted=0 <= dot < cut)
         return None
 
     def blocks(self) -> tuple[bytes, ...]:
@@ -188,19 +189,18 @@ class ContentReader:
 
     def discard(self) -> None:
         """Let go of what is held, and of the room for it."""
-        self._block.clear()
+        self._pieces.clear()
+        self._pieces_octets = 0
         self._blocks.clear()
         reserved, self.reserved_octets = self.reserved_octets, 0
         self._room.release(reserved)
 
-    def _take(self, chunk: bytes, *, dotted: bool) -> None:
+    def _take(self, work: bytes, end: int, *, dotted: bool) -> None:
         """Take octets that begin at, and do not end within, a CRLF and what may follow it."""
+        begin = 2 if self._first else 0
+        self._first = False
+        chunk = work[:end].replace(_DOT, b"\r\n")[begin:] if dotted else work[begin:end]
         bare = has_lone_newline(chunk)
-        if dotted:
-            chunk = chunk.replace(_DOT, b"\r\n")
-        if self._first:
-            self._first = False
-            chunk = chunk[2:]
         if bare and self._normalise:
             chunk = _LONE.sub(b"\r\n", chunk)
         self.octets += len(chunk)
@@ -236,14 +236,16 @@ class ContentReader:
 
     def _keep(self, chunk: bytes) -> None:
         self.reserved_octets += len(chunk)
-        self._block += chunk
-        if len(self._block) >= BLOCK_OCTETS:
+        self._pieces.append(chunk)
+        self._pieces_octets += len(chunk)
+        if self._pieces_octets >= BLOCK_OCTETS:
             self._close_block()
 
     def _close_block(self) -> None:
-        if self._block:
-            self._blocks.append(bytes(self._block))
-            self._block.clear()
+        if self._pieces_octets:
+            self._blocks.append(b"".join(self._pieces))
+            self._pieces.clear()
+            self._pieces_octets = 0
 
 
 def _cut(work: bytes) -> int:

@@ -44,7 +44,7 @@ class Outcome:
         self.content = b"".join(self.reader.blocks())
 
     def held_octets(self) -> int:
-        return len(self.reader._block) + sum(map(len, self.reader._blocks))
+        return sum(map(len, [*self.reader._pieces, *self.reader._blocks]))
 
     def told(self) -> tuple[Fault | None, bytes, bytes | None]:
         return self.fault, self.content, self.rest
