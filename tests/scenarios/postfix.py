@@ -1,4 +1,4 @@
-"""A real Postfix of its own, which hands everything over to the service."""
+"""A real Postfix of its own: hands everything over to the service, or takes what it sends."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Self
 
 from tests.scenarios.daemon import Daemon, Login
 from tests.scenarios.programs import ROOT, free_ports, require, require_root, run, wait_for
+from tests.scenarios.receiver import Receiver
 
 _MAIN = """
 compatibility_level = 3.6
@@ -29,7 +30,7 @@ biff = no
 """
 
 _SERVICES = """
-127.0.0.1:{port} inet n - n - - smtpd
+127.0.0.1:{port} inet n - n - - {smtpd}
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 1 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
@@ -54,45 +55,25 @@ postlog unix-dgram n - n - 1 postlogd
 
 class Postfix:
     """
-    Runs for the length of a `with` block, configured as `etc/postfix-smarthost.cf` says.
-
-    Args:
-        implicit_tls: it hands over on the port that speaks TLS from the first octet.
+    Runs for the length of a `with` block.
 
     Attributes:
         port: where it takes mail.
     """
 
-    def __init__(self, daemon: Daemon, login: Login, *, implicit_tls: bool = False) -> None:
+    def __init__(self) -> None:
         self._postfix = require("postfix")
         require_root()
         self._temporary = tempfile.TemporaryDirectory(prefix="postfix-")
         self._directory = Path(self._temporary.name)
         self._directory.chmod(0o755)  # its processes run as users of their own
         [self.port] = free_ports(1)
-        smarthost = f"[localhost]:{daemon.implicit_tls if implicit_tls else daemon.starttls}"
-        self._configure(daemon, login, smarthost, implicit_tls=implicit_tls)
 
-    def _configure(
-        self, daemon: Daemon, login: Login, smarthost: str, *, implicit_tls: bool
-    ) -> None:
-        passwords = self._directory / "sasl_passwd"
-        passwords.write_text(f"{smarthost} {login.username}:{login.password}\n")
-        passwords.chmod(0o600)
-        run(require("postmap"), f"hash:{passwords}")
-        snippet = (ROOT / "etc" / "postfix-smarthost.cf").read_text(encoding="utf-8")
-        if implicit_tls:
-            snippet = snippet.replace("# smtp_tls_wrappermode", "smtp_tls_wrappermode")
-        for of_the_snippet, ours in (
-            ("[mail.example.com]:587", smarthost),
-            ("/etc/postfix/sasl_passwd", str(passwords)),
-            ("/etc/ssl/certs/ca-certificates.crt", str(daemon.certificate)),
-        ):
-            assert of_the_snippet in snippet
-            snippet = snippet.replace(of_the_snippet, ours)
+    def _configure(self, settings: str, *, smtpd: str = "smtpd") -> None:
         main = _MAIN.format(directory=self._directory)
-        (self._directory / "main.cf").write_text(main + snippet)
-        (self._directory / "master.cf").write_text(_SERVICES.format(port=self.port))
+        (self._directory / "main.cf").write_text(main + settings)
+        services = _SERVICES.format(port=self.port, smtpd=smtpd)
+        (self._directory / "master.cf").write_text(services)
 
     def log(self) -> str:
         file = self._directory / "log"
@@ -114,3 +95,39 @@ class Postfix:
         if error is not None:
             sys.stderr.write(f"\n--- Postfix's log ---\n{self.log()}---\n")
         self._temporary.cleanup()
+
+
+class SubmittingPostfix(Postfix):
+    """
+    Configured as `etc/postfix-smarthost.cf` says.
+
+    Args:
+        implicit_tls: it hands over on the port that speaks TLS from the first octet.
+    """
+
+    def __init__(self, daemon: Daemon, login: Login, *, implicit_tls: bool = False) -> None:
+        super().__init__()
+        smarthost = f"[localhost]:{daemon.implicit_tls if implicit_tls else daemon.starttls}"
+        passwords = self._directory / "sasl_passwd"
+        passwords.write_text(f"{smarthost} {login.username}:{login.password}\n")
+        passwords.chmod(0o600)
+        run(require("postmap"), f"hash:{passwords}")
+        snippet = (ROOT / "etc" / "postfix-smarthost.cf").read_text(encoding="utf-8")
+        if implicit_tls:
+            snippet = snippet.replace("# smtp_tls_wrappermode", "smtp_tls_wrappermode")
+        for of_the_snippet, ours in (
+            ("[mail.example.com]:587", smarthost),
+            ("/etc/postfix/sasl_passwd", str(passwords)),
+            ("/etc/ssl/certs/ca-certificates.crt", str(daemon.certificate)),
+        ):
+            assert of_the_snippet in snippet
+            snippet = snippet.replace(of_the_snippet, ours)
+        self._configure(snippet)
+
+
+class ReceivingPostfix(Postfix):
+    """Passes on what it takes to another receiver, and logs each command that it hears."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        super().__init__()
+        self._configure(f"relayhost = [127.0.0.1]:{receiver.port}\n", smtpd="smtpd -v")

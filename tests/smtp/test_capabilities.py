@@ -20,8 +20,11 @@ class CapabilitiesTests(SynchronousTestCase):
 
     def test_any_case(self) -> None:
         """Keywords are known in capitals and in small letters."""
-        expected = Capabilities(starttls=True, pipelining=True, eightbitmime=True, dsn=True)
-        self.assertEqual(expected, offered("mx", "starttls", "Pipelining", "8BitMime", "dsn"))
+        expected = Capabilities(
+            starttls=True, pipelining=True, chunking=True, eightbitmime=True, dsn=True
+        )
+        lines = ("starttls", "Pipelining", "Chunking", "8BitMime", "dsn")
+        self.assertEqual(expected, offered("mx", *lines))
 
     def test_first_line(self) -> None:
         """The first line names the server and offers nothing."""

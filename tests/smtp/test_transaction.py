@@ -9,6 +9,7 @@ from smtpeter.message.address import Mailbox
 from smtpeter.message.content import Content
 from smtpeter.message.envelope import Envelope, Recipient
 from smtpeter.message.outcome import Verdict
+from smtpeter.smtp.transaction import WITH_ENVELOPE_OCTETS
 from tests.smtp.outbound import (
     CONTENT,
     ON_THE_WIRE,
@@ -24,6 +25,11 @@ MAIL = b"MAIL FROM:<ria@shop.example>\r\n"
 KEES = b"RCPT TO:<kees@mailbox.example>\r\n"
 JAN = b"RCPT TO:<jan@mailbox.example>\r\n"
 DATA = b"DATA\r\n"
+
+
+def chunk(content: bytes) -> bytes:
+    """Content as the one and last chunk."""
+    return b"BDAT %d LAST\r\n" % len(content) + content
 
 
 class StepwiseTests(SynchronousTestCase):
@@ -169,6 +175,92 @@ class PipeliningTests(SynchronousTestCase):
         sending = Sending(self.remote)
         self.remote.says("250 ok", "550 no", "503 no")
         self.assertEqual([("failed", "error", "rcptto", 550)], sending.told)
+
+
+class ChunkingTests(SynchronousTestCase):
+    """With CHUNKING and PIPELINING (RFC 3030)."""
+
+    def setUp(self) -> None:
+        self.remote = Remote.greeted("PIPELINING", "CHUNKING")
+
+    def test_one_flight(self) -> None:
+        """The content leaves with its envelope, as it is: no dot is doubled, none ends it."""
+        sending = Sending(self.remote, TWO)
+        self.assertEqual(MAIL + KEES + JAN + chunk(bytes(CONTENT)), self.remote.heard())
+        self.remote.says("250 ok", "250 ok", "250 ok", "250 2.0.0 queued as 1")
+        self.assertEqual([("delivered", "", "message", 250)] * 2, sending.told)
+        self.assertEqual("queued as 1", sending.outcomes[0].text)
+        self.assertTrue(self.remote.client.usable)
+
+    def test_last_line_is_ended(self) -> None:
+        """Content whose last line has no end gets one, as the final dot would give it."""
+        Sending(self.remote, ONE, Content((b"Subject: x\r\n\r\nend",), 14))
+        self.assertTrue(self.remote.heard().endswith(b"BDAT 19 LAST\r\nSubject: x\r\n\r\nend\r\n"))
+
+    def test_some_refused(self) -> None:
+        """A refused recipient keeps its refusal when the message is accepted for another."""
+        sending = Sending(self.remote, TWO)
+        self.remote.says("250 ok", "550 no", "250 ok", "250 ok")
+        self.assertEqual(
+            [("failed", "error", "rcptto", 550), ("delivered", "", "message", 250)], sending.told
+        )
+
+    def test_everybody_refused(self) -> None:
+        """What is said of content for nobody changes nothing; the next message starts anew."""
+        sending = Sending(self.remote)
+        self.remote.says("250 ok", "450 4.7.1 greylisted", "554 no valid recipients")
+        self.assertEqual([("deferred", "error", "rcptto", 450)], sending.told)
+        self.remote.heard()
+        Sending(self.remote)
+        self.assertEqual(b"RSET\r\n", self.remote.heard())
+
+    def test_content_refused(self) -> None:
+        """A refusal of the content overrides the acceptance of recipients."""
+        sending = Sending(self.remote, TWO)
+        self.remote.says("250 ok", "250 ok", "550 no", "452 4.3.1 full")
+        self.assertEqual(
+            [("deferred", "error", "message", 452), ("failed", "error", "rcptto", 550)],
+            sending.told,
+        )
+
+    def test_sender_refused_but_content_taken(self) -> None:
+        """A server that takes content without a sender is left, and the refusal counts."""
+        sending = Sending(self.remote)
+        self.remote.says("550 no", "250 ok", "250 ok")
+        self.assertEqual([("failed", "error", "mailfrom", 550)], sending.told)
+        self.assertTrue(self.remote.transport.disconnected)
+
+    def test_not_understood(self) -> None:
+        """Where BDAT turns out to be unknown, the message is offered again with DATA."""
+        sending = Sending(self.remote)
+        self.remote.heard()
+        self.remote.says("250 ok", "250 ok", "500 what?")
+        self.assertEqual(b"RSET\r\n", self.remote.heard())
+        self.remote.says("250 ok")
+        self.assertEqual(MAIL + KEES + DATA, self.remote.heard())
+        self.remote.says("250 ok", "250 ok", "354 go")
+        self.assertEqual(ON_THE_WIRE, self.remote.heard())
+        self.remote.says("250 ok")
+        self.assertEqual([("delivered", "", "message", 250)], sending.told)
+
+    def test_large(self) -> None:
+        """Large content waits until somebody is known to want it."""
+        content = Content.from_octets(b"Subject: x\r\n\r\n" + b"y" * WITH_ENVELOPE_OCTETS)
+        Sending(self.remote, ONE, content)
+        self.assertEqual(MAIL + KEES + DATA, self.remote.heard())
+
+    def test_without_pipelining(self) -> None:
+        """Without PIPELINING there is nothing to be gained."""
+        remote = Remote.greeted("CHUNKING")
+        Sending(remote)
+        self.assertEqual(MAIL, remote.heard())
+
+    def test_lost(self) -> None:
+        """A connection that was closed before MAIL was answered says so: another may be tried."""
+        sending = Sending(self.remote)
+        self.remote.hangs_up()
+        self.assertEqual([("deferred", "lost", "mailfrom", 0)], sending.told)
+        self.assertFalse(self.remote.client.mail_answered)
 
 
 class SizeTests(SynchronousTestCase):
