@@ -37,7 +37,7 @@ def client_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    # Python knows this curve's name since 3.11.3. Before, it came with an OpenSSL that offers X25519 first.
+    # Python knows this curve's name since 3.11.3; OpenSSLs of that time offer it first anyway.
     with contextlib.suppress(ssl.SSLError):
         context.set_ecdh_curve("X25519")
     return context

@@ -162,43 +162,41 @@ class Sink:
         replies: list[bytes] = []
         while data:
             if session.chunk_octets:
-                if len(data) < session.chunk_octets and session.message_id is None:
-                    session.message_id = _find_id(data)
-                    if session.message_id is None:
-                        break
-                taken = data[: session.chunk_octets]
-                if session.message_id is None:
-                    session.message_id = _find_id(taken)
-                data = data[len(taken) :]
-                session.chunk_octets -= len(taken)
-                if not session.chunk_octets:
-                    self._record(session)
-                    replies.append(_ACCEPTED)
+                rest = self._take_chunk(session, data, replies)
             elif session.in_content:
-                if session.message_id is None:
-                    session.message_id = _find_id(data)
-                end = data.find(_END_OF_CONTENT)
-                if end < 0:
-                    # keep what may hold the beginning of the id or of the end
-                    data = data if session.message_id is None else data[-4:]
-                    break
-                self._record(session)
-                replies.append(_ACCEPTED)
-                data = data[end + 5 :]
+                rest = self._take_content(session, data, replies)
             else:
-                end = data.find(b"\r\n")
-                if end < 0:
-                    break
-                verb = data[:4].upper()
-                if verb == b"BDAT":
-                    session.chunk_octets = int(data[5:end].split()[0])
-                else:
-                    reply = _REPLIES.get(verb, _UNKNOWN)
-                    replies.append(reply)
-                    session.in_content = reply is _START_CONTENT
-                data = data[end + 2 :]
+                rest = _obey(session, data, replies)
+            if len(rest) == len(data):
+                break
+            data = rest
         session.pending = data
         return replies
+
+    def _take_chunk(self, session: _Session, data: bytes, replies: list[bytes]) -> bytes:
+        """Take in what there is of a chunk, which is a whole content; gives what is not used."""
+        taken = data[: session.chunk_octets]
+        if session.message_id is None:
+            session.message_id = _find_id(taken)
+            if session.message_id is None and len(taken) < session.chunk_octets:
+                return data
+        session.chunk_octets -= len(taken)
+        if not session.chunk_octets:
+            self._record(session)
+            replies.append(_ACCEPTED)
+        return data[len(taken) :]
+
+    def _take_content(self, session: _Session, data: bytes, replies: list[bytes]) -> bytes:
+        """The same for content that a dot ends."""
+        if session.message_id is None:
+            session.message_id = _find_id(data)
+        end = data.find(_END_OF_CONTENT)
+        if end < 0:
+            # keep what may hold the beginning of the id or of the end
+            return data if session.message_id is None else data[-4:]
+        self._record(session)
+        replies.append(_ACCEPTED)
+        return data[end + 5 :]
 
     def _record(self, session: _Session) -> None:
         self._ids.append(NO_ID if session.message_id is None else session.message_id)
@@ -211,6 +209,21 @@ class Sink:
     def _close(self, fd: int, session: _Session) -> None:
         del self._sessions[fd]
         session.connection.close()  # which also takes it out of the epoll set
+
+
+def _obey(session: _Session, data: bytes, replies: list[bytes]) -> bytes:
+    """Answer one command; gives what follows it, or all when it is not all there."""
+    end = data.find(b"\r\n")
+    if end < 0:
+        return data
+    verb = data[:4].upper()
+    if verb == b"BDAT":  # always the last chunk: we are asked for nothing else
+        session.chunk_octets = int(data[5:end].split()[0])
+    else:
+        reply = _REPLIES.get(verb, _UNKNOWN)
+        replies.append(reply)
+        session.in_content = reply is _START_CONTENT
+    return data[end + 2 :]
 
 
 def _find_id(data: bytes) -> int | None:
