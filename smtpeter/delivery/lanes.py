@@ -106,9 +106,15 @@ class Lane:
     def fill(self, found: Iterable[Message]) -> None:
         """Take what the store had, less what is here already."""
         for message in found:
-            if message.id not in self.held and message.id not in self.released:
+            if self.hold(message.id):
                 self.window.append(message)
-                self.held.add(message.id)
+
+    def hold(self, message_id: str) -> bool:
+        """Keep a message from being taken from the store again; False when it was held already."""
+        if message_id in self.held or message_id in self.released:
+            return False
+        self.held.add(message_id)
+        return True
 
     def release(self, message_id: str) -> None:
         """From now on what the store says about a message counts."""

@@ -8,9 +8,8 @@ comes next. A receiver that sleeps costs one entry in a list of times.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.defer import TimeoutError as TimedOut
@@ -26,11 +25,16 @@ from smtpeter.delivery.receivers import QueueSettings, TokenBucket
 from smtpeter.delivery.wakes import Alarm
 from smtpeter.message.content import Content
 from smtpeter.store import messages
+from smtpeter.store.due import Due, Unreadable, due_messages, put_off
 from smtpeter.store.messages import Message, State
 from smtpeter.store.store import Store
+from smtpeter.store.writer import Change
 
 # A message whose end could not be recorded, for a fault of ours, is left alone for so long.
 FAULT_SECONDS = 3600.0
+# What the store holds of a message cannot be read: the operator may mend it, or a newer program
+# read it. `smtpeter queue retry` has it looked at earlier.
+UNREADABLE_SECONDS = 86_400.0
 STORE_RETRY_SECONDS = 5.0
 ROUND_SECONDS = 600.0
 # For what is on its way at the stop; then, once it is cut short, for recording it.
@@ -205,7 +209,7 @@ class DeliveryQueue(Service):
         lane.loading = True
         lane.more = False
         limit = self._window() + len(lane.held)
-        loading = self._store.read(due_and_next, lane.name, self._clock.seconds(), limit)
+        loading = self._store.read(due_messages, lane.name, self._clock.seconds(), limit)
         loading.addBoth(self._load_ended, lane)
         loading.addCallbacks(
             self._loaded, self._not_loaded, callbackArgs=(lane, limit), errbackArgs=(lane,)
@@ -217,19 +221,40 @@ class DeliveryQueue(Service):
         lane.loading = False
         return result
 
-    def _loaded(self, answer: tuple[list[Message], float | None], lane: Lane, limit: int) -> None:
-        found, later = answer
+    def _loaded(self, due: Due, lane: Lane, limit: int) -> None:
         if lane.outdated:
             lane.more = True
         else:
-            lane.fill(found)
-            lane.more = lane.more or len(found) == limit
+            lane.fill(due.found)
+            self._put_aside(lane, due.unreadable)
+            lane.more = lane.more or len(due.found) + len(due.unreadable) == limit
         lane.outdated = False
         lane.released.clear()
-        if later is not None:
-            self._alarm.note(lane.name, later)
+        if due.later is not None:
+            self._alarm.note(lane.name, due.later)
         self._dispatch(lane)
         self._alarm.resume()
+
+    def _put_aside(self, lane: Lane, unreadable: Sequence[Unreadable]) -> None:
+        new = [each for each in unreadable if lane.hold(each.row.id)]
+        if new:
+            Deferred.fromCoroutine(self._put_off(lane, new)).addErrback(self._unforeseen)
+
+    async def _put_off(self, lane: Lane, unreadable: Sequence[Unreadable]) -> None:
+        """Write down that they wait for somebody to see to them. Until then they are held."""
+        now = self._clock.seconds()
+        changes: list[Change] = []
+        for each in unreadable:
+            self._log.error("{fault}; it waits for a day", fault=each)
+            changes += put_off(each, now + UNREADABLE_SECONDS, now)
+        ids = [each.row.id for each in unreadable]
+        try:
+            await self._store.commit(*changes)
+        except Exception:
+            self._log.failure("messages that cannot be read could not be put off")
+            self._clock.callLater(FAULT_SECONDS, self._let_go, lane, ids)
+        else:
+            self._let_go(lane, ids)
 
     def _not_loaded(self, failure: Failure, lane: Lane) -> None:
         self._log.error("mail for {name} cannot be read: {e}", name=lane.name, e=failure.value)
@@ -257,7 +282,7 @@ class DeliveryQueue(Service):
             pass  # it waits in the store for the next start
         except Exception:
             self._log.failure("message {id} met a fault of ours", id=message.id)
-            self._clock.callLater(FAULT_SECONDS, self._let_go, lane, message)
+            self._clock.callLater(FAULT_SECONDS, self._let_go, lane, [message.id])
         else:
             lane.release(message.id)
             lane.heard(concluded.judgement.outcome)
@@ -270,8 +295,9 @@ class DeliveryQueue(Service):
             lane.came_home(message)
             self._proceed(lane)
 
-    def _let_go(self, lane: Lane, message: Message) -> None:
-        lane.release(message.id)
+    def _let_go(self, lane: Lane, ids: Iterable[str]) -> None:
+        for each in ids:
+            lane.release(each)
         self._alarm.note(lane.name, self._clock.seconds())
 
     def _proceed(self, lane: Lane) -> None:
@@ -286,13 +312,3 @@ class DeliveryQueue(Service):
 
     def _unforeseen(self, failure: Failure) -> None:
         self._log.failure("the queue met a fault of ours", failure)
-
-
-def due_and_next(
-    connection: Connection, receiver: str, now: float, limit: int
-) -> tuple[list[Message], float | None]:
-    """The messages that are due, and when the first of the others will be."""
-    return (
-        messages.due_messages(connection, receiver, now, limit),
-        messages.next_due(connection, receiver, now),
-    )

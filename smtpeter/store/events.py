@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Row, insert, select
 
 from smtpeter.store.tables import events
 from smtpeter.store.writer import Change
@@ -58,6 +58,21 @@ def _row(each: Event) -> dict[str, Any]:
         "template_id": each.template_id,
         "details": json.dumps(each.details),
     }
+
+
+def event_of_row(row: Row[Any], kind: str, time: float, details: Mapping[str, str]) -> Event:
+    """The event of a message that need not be readable: of columns as they are stored."""
+    return Event(
+        time=time,
+        kind=kind,
+        account_id=row.account_id,
+        message=row.id,
+        envelope=row.sender,
+        recipient=row.recipient,
+        tags=row.tags,
+        template_id=row.template_id,
+        details=details,
+    )
 
 
 def events_of(connection: Connection, message: str) -> list[Event]:

@@ -6,13 +6,14 @@ import enum
 import json
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
 from attrs import field
 from sqlalchemy import Connection, Row, bindparam, func, insert, literal_column, select, update
 
-from smtpeter.message.address import Mailbox
+from smtpeter.message.address import AddressError, Mailbox
 from smtpeter.message.content import Content
 from smtpeter.message.envelope import Envelope, Recipient, Trace
 from smtpeter.message.features import Features
@@ -211,39 +212,6 @@ PARCEL_COLUMNS = tuple(
 )
 
 
-def due_messages(connection: Connection, receiver: str, now: float, limit: int) -> list[Message]:
-    """The messages of one receiver whose time has come, oldest first."""
-    query = (
-        select(messages, *PARCEL_COLUMNS)
-        .join(submissions, submissions.c.key == messages.c.submission)
-        .where(
-            messages.c.receiver == receiver,
-            IS_WAITING,
-            messages.c.due <= now,
-        )
-        .order_by(messages.c.due)
-        .limit(limit)
-    )
-    parcels: dict[int, Parcel] = {}
-    found = []
-    for row in connection.execute(query):
-        if row.key not in parcels:
-            parcels[row.key] = parcel_of(row)
-        found.append(message_of(row, parcels[row.key]))
-    return found
-
-
-def next_due(connection: Connection, receiver: str, now: float) -> float | None:
-    """When the next message of a receiver becomes due; None when no other waits."""
-    query = select(func.min(messages.c.due)).where(
-        messages.c.receiver == receiver,
-        IS_WAITING,
-        messages.c.due > now,
-    )
-    due: float | None = connection.execute(query).scalar_one()
-    return due
-
-
 def waiting_receivers(connection: Connection) -> list[tuple[str, float]]:
     """Each receiver for which messages wait, with the time its first is due."""
     query = (
@@ -256,7 +224,8 @@ def waiting_receivers(connection: Connection) -> list[tuple[str, float]]:
 
 def reroute(connection: Connection, receiver_of: Callable[[str], str]) -> None:
     """
-    Give waiting messages the receivers of today's configuration.
+    Give waiting messages the receivers of today's configuration. One whose recipient cannot
+    be read keeps its receiver.
 
     Args:
         receiver_of: names the receiver for a domain; what it makes of the name of a
@@ -268,13 +237,11 @@ def reroute(connection: Connection, receiver_of: Callable[[str], str]) -> None:
         query = select(messages.c.id, messages.c.recipient).where(
             messages.c.receiver == receiver, IS_WAITING
         )
-        rows = [
-            {
-                "message": row.id,
-                "new_receiver": receiver_of(Mailbox.parse(row.recipient).domain_key),
-            }
-            for row in connection.execute(query)
-        ]
+        rows = []
+        for row in connection.execute(query):
+            with suppress(AddressError):
+                domain = Mailbox.parse(row.recipient).domain_key
+                rows.append({"message": row.id, "new_receiver": receiver_of(domain)})
         if any(row["new_receiver"] != receiver for row in rows):
             connection.execute(_SET_RECEIVER, rows)
 

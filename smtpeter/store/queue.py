@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 
 from smtpeter.store import events
+from smtpeter.store.due import read_message
 from smtpeter.store.events import Event
 from smtpeter.store.messages import (
     IS_WAITING,
@@ -24,8 +25,6 @@ from smtpeter.store.messages import (
     Message,
     Parcel,
     State,
-    message_of,
-    parcel_of,
 )
 from smtpeter.store.tables import messages, nudges, submissions
 from smtpeter.values import frozen
@@ -152,30 +151,19 @@ def cancel(
         .where(*chosen)
         .limit(CANCELLED_AT_ONCE)
     )
+    details = {"description": "Cancelled by the operator"}
     cancelled = 0
-    while found := [message_of(row, parcel_of(row)) for row in connection.execute(query)]:
-        doomed = messages.c.id.in_([message.id for message in found])
+    while found := connection.execute(query).all():
+        doomed = messages.c.id.in_([row.id for row in found])
         connection.execute(
             update(messages).where(doomed).values(state=State.CANCELLED, finished=now)
         )
-        change = events.append(_cancellation(message, now) for message in found)
+        change = events.append(
+            events.event_of_row(row, "cancellation", now, details) for row in found
+        )
         connection.execute(change.statement, change.rows)
         cancelled += len(found)
     return cancelled
-
-
-def _cancellation(message: Message, now: float) -> Event:
-    return Event(
-        time=now,
-        kind="cancellation",
-        account_id=message.parcel.account_id,
-        message=message.id,
-        envelope=message.parcel.reverse_path,
-        recipient=str(message.recipient.mailbox),
-        tags=message.parcel.tags,
-        template_id=message.parcel.template_id,
-        details={"description": "Cancelled by the operator"},
-    )
 
 
 def _chosen(
@@ -210,7 +198,12 @@ def take_nudges(connection: Connection) -> list[str]:
 
 
 def message_story(connection: Connection, message_id: str) -> Story | None:
-    """One message and what happened to it; None when it is not known."""
+    """
+    One message and what happened to it; None when it is not known.
+
+    Raises:
+        Unreadable: it is there, but is not as this program would have written it.
+    """
     query = (
         select(messages, *PARCEL_COLUMNS)
         .join(submissions, submissions.c.key == messages.c.submission)
@@ -220,7 +213,7 @@ def message_story(connection: Connection, message_id: str) -> Story | None:
     if row is None:
         return None
     return Story(
-        message=message_of(row, parcel_of(row)),
+        message=read_message(row, {}),
         state=State(row.state),
         last_reply=row.last_reply,
         finished=row.finished,

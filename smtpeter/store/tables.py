@@ -59,6 +59,7 @@ logins = Table(
     Column("features", Text, nullable=False),  # JSON object, as Features.as_dict
     Column("created", Double, nullable=False),
     Column("revoked", Double),
+    Column("settings", Text, nullable=False, server_default="{}"),  # JSON object, LoginSettings
 )
 
 tokens = Table(
@@ -164,4 +165,51 @@ nudges = Table(
     Column("id", Integer, primary_key=True),
     Column("receiver", Text, nullable=False),
     Column("created", Double, nullable=False),
+)
+
+# Where links and images of messages led to, without path and query. Rewritten links name
+# their origin by its number, so a row is never removed and never changed.
+origins = Table(
+    "origins",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("text", Text, nullable=False, unique=True),  # scheme://host or scheme://host:port
+)
+
+# The keys that prove rewritten links, oldest first. The newest makes them, all read them.
+tracking_keys = Table(
+    "tracking_keys",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("secret", LargeBinary, nullable=False),
+    Column("created", Double, nullable=False),
+)
+
+# Images taken out of messages; one row for all files that are identical.
+images = Table(
+    "images",
+    metadata,
+    Column("digest", String(64), primary_key=True),  # SHA-256 of the octets, hexadecimal
+    Column("media_type", Text, nullable=False),
+    Column("octets", LargeBinary, nullable=False),
+    Column("created", Double, nullable=False),
+)
+
+# Who needs an image, and until when.
+image_needs = Table(
+    "image_needs",
+    metadata,
+    Column("digest", ForeignKey("images.digest"), primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), primary_key=True),
+    Column("until", Double, nullable=False),
+)
+
+# What of the journals of visits has become events. One row for each batch: a batch that is
+# written a second time clashes.
+journal_batches = Table(
+    "journal_batches",
+    metadata,
+    Column("journal", String(32), primary_key=True),  # its name
+    Column("begin", BigInteger, primary_key=True, autoincrement=False),  # octets into the file
+    Column("end", BigInteger, nullable=False),
 )

@@ -17,7 +17,7 @@ from smtpeter.budget import ContentBudget
 from smtpeter.delivery.carrier import Carried, ICarrier
 from smtpeter.delivery.contents import ContentSource
 from smtpeter.delivery.courier import Courier
-from smtpeter.delivery.queue import DeliveryQueue, due_and_next
+from smtpeter.delivery.queue import DeliveryQueue
 from smtpeter.delivery.receivers import QueueSettings
 from smtpeter.delivery.reports import ReportWriter
 from smtpeter.delivery.schedule import Schedule
@@ -26,6 +26,7 @@ from smtpeter.message.envelope import Envelope
 from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.store import events, messages
 from smtpeter.store.database import StoreUnavailable
+from smtpeter.store.due import PUT_OFF, Due, Unreadable, due_messages
 from smtpeter.store.keys import KeySource
 from smtpeter.store.messages import Message, State
 from smtpeter.store.writer import Change
@@ -78,10 +79,12 @@ class FakeStore:
 
     Attributes:
         prompt: whether everything is done and answered at once.
+        spoilt: ids of messages that cannot be read.
     """
 
     def __init__(self) -> None:
         self.prompt = True
+        self.spoilt: set[str] = set()
         self.rows: dict[str, Row] = {}
         self.contents: dict[int, Content] = {}
         self.events: list[dict[str, Any]] = []
@@ -95,7 +98,7 @@ class FakeStore:
         known: dict[Callable[..., Any], Callable[..., Any]] = {
             messages.waiting_receivers: self._waiting_receivers,
             messages.load_content: self.contents.get,
-            due_and_next: self._due_and_next,
+            due_messages: self._due_messages,
         }
         return self._asked(self.reads, partial(known[function], *args))
 
@@ -162,12 +165,16 @@ class FakeStore:
             first[each.receiver] = min(each.due, first.get(each.receiver, each.due))
         return list(first.items())
 
-    def _due_and_next(
-        self, receiver: str, now: float, limit: int
-    ) -> tuple[list[Message], float | None]:
+    def _due_messages(self, receiver: str, now: float, limit: int) -> Due:
         waiting = self._waiting(receiver)
         due = sorted((each for each in waiting if each.due <= now), key=lambda each: each.due)
-        return due[:limit], min((each.due for each in waiting if each.due > now), default=None)
+        later = min((each.due for each in waiting if each.due > now), default=None)
+        rows = [_as_stored(each) for each in due[:limit] if each.id in self.spoilt]
+        return Due(
+            [each for each in due[:limit] if each.id not in self.spoilt],
+            later,
+            [Unreadable(row, ValueError("spoilt")) for row in rows],
+        )
 
     def _write(self, changes: Sequence[Change]) -> None:
         for change in changes:
@@ -195,6 +202,9 @@ class FakeStore:
             self.rows[added.id] = Row(added)
         elif statement is events.APPEND:
             self.events.append(row)
+        elif statement is PUT_OFF:
+            stored = self.rows[row["message"]]
+            stored.message = evolve(stored.message, due=row["new_due"])
         else:
             raise AssertionError(statement)
 
@@ -208,6 +218,14 @@ class FakeStore:
                 due=row["new_due"],
                 attempted=row["new_attempted"],
             )
+
+
+def _as_stored(each: Message) -> Any:
+    """The columns of a message and its submission."""
+    [submission], [row] = (
+        change.rows for change in messages.additions(each.parcel, CONTENT, [each])
+    )
+    return SimpleNamespace(**submission, **row)
 
 
 @define(eq=False)

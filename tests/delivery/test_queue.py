@@ -339,6 +339,66 @@ class StoreTroubleTests(SynchronousTestCase):
         self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
 
 
+class UnreadableTests(SynchronousTestCase):
+    """What the store holds of a message cannot be read."""
+
+    def test_others_go_on(self) -> None:
+        """It is put off for a day with an event; what was behind it goes out."""
+        house = House()
+        bad, good = mail(), mail()
+        house.store.spoilt.add(bad.id)
+        house.store.put(bad, good)
+        house.queue.nudged(A)
+        house.clock.advance(0)
+        self.assertEqual([good.id], house.under_way)
+        self.assertEqual(NOW + queue.UNREADABLE_SECONDS, house.store.rows[bad.id].message.due)
+        self.assertEqual([bad.id], [each["message"] for each in house.store.events])
+
+    def test_mended(self) -> None:
+        """When it can be read after the day, it goes out."""
+        house = House()
+        bad = mail()
+        house.store.spoilt.add(bad.id)
+        house.store.put(bad)
+        house.queue.nudged(A)
+        house.clock.advance(0)
+        house.store.spoilt.clear()
+        house.clock.advance(queue.UNREADABLE_SECONDS - 1)
+        self.assertEqual([], house.under_way)
+        house.clock.advance(1)
+        house.clock.advance(0)
+        self.assertEqual([bad.id], house.under_way)
+
+    def test_more_than_a_window(self) -> None:
+        """So many of them that nothing else is loaded hold up what is behind for no longer."""
+        house = House()
+        bad = [mail(due=NOW - 1) for _ in range(3 * queue.WINDOW)]
+        house.store.spoilt.update(each.id for each in bad)
+        good = mail()
+        house.store.put(*bad, good)
+        house.queue.nudged(A)
+        for _ in range(10):
+            house.clock.advance(0)
+        self.assertEqual([good.id], house.under_way)
+        self.assertEqual(len(bad), len(house.store.events))
+
+    def test_no_hot_loop(self) -> None:
+        """While it cannot be written down that they are put off, the store is not asked again."""
+        house = House()
+        bad, good = mail(), mail()
+        house.store.spoilt.add(bad.id)
+        house.store.put(bad, good)
+        house.store.prompt = False
+        house.queue.nudged(A)
+        house.clock.advance(0)
+        house.store.answer(house.store.reads[0])
+        house.store.fail(house.store.writes[0])
+        asked = len(house.store.reads)
+        house.clock.pump([1] * 60)
+        self.assertLessEqual(len(house.store.reads), asked + 1)
+        self.assertEqual(1, len(self.flushLoggedErrors(StoreUnavailable)))
+
+
 class StopTests(SynchronousTestCase):
     """How the queue ends."""
 

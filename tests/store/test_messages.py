@@ -4,6 +4,7 @@ from smtpeter.message.content import BLOCK_OCTETS, Content
 from smtpeter.message.envelope import Envelope
 from smtpeter.message.features import Features
 from smtpeter.store import messages
+from smtpeter.store.due import due_messages
 from smtpeter.store.messages import Message, State
 from smtpeter.store.tables import messages as table
 from smtpeter.store.tables import submissions
@@ -19,7 +20,7 @@ class MessageTests(DatabaseCase):
         self, now: float = NOW, limit: int = NO_LIMIT, receiver: str = "mailbox.example"
     ) -> list[Message]:
         with self.database.connect() as connection:
-            return messages.due_messages(connection, receiver, now, limit)
+            return list(due_messages(connection, receiver, now, limit).found)
 
     def conclude(self, each: Message, state: State, due: float = NOW, reply: str = "") -> None:
         change = messages.outcome(each, state, due=due, reply=reply, now=NOW + 1)
@@ -92,15 +93,6 @@ class MessageTests(DatabaseCase):
                 {("mailbox.example", NOW), ("other.example", NOW + 3)},
                 set(messages.waiting_receivers(connection)),
             )
-
-    def test_next_due(self) -> None:
-        """The next time is that of the first message that is not due yet."""
-        for seconds in (0, 7, 9):
-            self.store(message(due=NOW + seconds))
-        with self.database.connect() as connection:
-            self.assertEqual(NOW + 7, messages.next_due(connection, "mailbox.example", NOW))
-            self.assertIsNone(messages.next_due(connection, "mailbox.example", NOW + 9))
-            self.assertIsNone(messages.next_due(connection, "other.example", NOW))
 
     def test_put_off(self) -> None:
         """A message that is put off waits on, with the attempt counted and the reply kept."""

@@ -1,0 +1,125 @@
+"""What the queue takes out of the store: the messages of one receiver whose time has come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, func, select, update
+
+from smtpeter.store import events
+from smtpeter.store.database import StoreError
+from smtpeter.store.messages import (
+    IS_WAITING,
+    PARCEL_COLUMNS,
+    Message,
+    Parcel,
+    message_of,
+    parcel_of,
+)
+from smtpeter.store.tables import messages, submissions
+from smtpeter.store.writer import Change
+from smtpeter.values import frozen
+
+REASON_CHARACTERS = 200
+
+PUT_OFF = (
+    update(messages)
+    .where(messages.c.id == bindparam("message"), IS_WAITING)
+    .values(
+        due=bindparam("new_due"),
+        attempted=bindparam("new_attempted"),
+        last_reply=bindparam("new_reply"),
+    )
+)
+
+
+class Unreadable(StoreError):
+    """
+    Something is stored of which this program can make no message; the text says why.
+
+    Attributes:
+        row: the columns of the message and of its submission.
+    """
+
+    def __init__(self, row: Row[Any], fault: Exception) -> None:
+        self.row = row
+        super().__init__(f"message {row.id} cannot be read: {fault!r:.{REASON_CHARACTERS}}")
+
+
+@frozen
+class Due:
+    """
+    What was found for a receiver.
+
+    Attributes:
+        found: messages that are due, oldest first.
+        unreadable: what stands among them; it counts against the number asked for.
+        later: when the first of the others will be due, seconds since the epoch.
+    """
+
+    found: Sequence[Message]
+    later: float | None
+    unreadable: Sequence[Unreadable] = ()
+
+
+def due_messages(connection: Connection, receiver: str, now: float, limit: int) -> Due:
+    """The messages of one receiver whose time has come, and the time of the next."""
+    query = (
+        select(messages, *PARCEL_COLUMNS)
+        .join(submissions, submissions.c.key == messages.c.submission)
+        .where(messages.c.receiver == receiver, IS_WAITING, messages.c.due <= now)
+        .order_by(messages.c.due)
+        .limit(limit)
+    )
+    parcels: dict[int, Parcel] = {}
+    found = []
+    unreadable = []
+    for row in connection.execute(query):
+        try:
+            found.append(read_message(row, parcels))
+        except Unreadable as fault:
+            unreadable.append(fault)
+    return Due(found, _next_due(connection, receiver, now), unreadable)
+
+
+def _next_due(connection: Connection, receiver: str, now: float) -> float | None:
+    query = select(func.min(messages.c.due)).where(
+        messages.c.receiver == receiver, IS_WAITING, messages.c.due > now
+    )
+    due: float | None = connection.execute(query).scalar_one()
+    return due
+
+
+def read_message(row: Row[Any], parcels: dict[int, Parcel]) -> Message:
+    """
+    Make a message of a row.
+
+    Args:
+        row: has the columns of messages, and the `PARCEL_COLUMNS`.
+        parcels: by their keys, those that were read before; a new one is added.
+
+    Raises:
+        Unreadable: something in the row is not as this program would have written it.
+    """
+    try:
+        if row.key not in parcels:
+            parcels[row.key] = parcel_of(row)
+        return message_of(row, parcels[row.key])
+    except Exception as fault:  # whatever it is, other messages have nothing to do with it
+        raise Unreadable(row, fault) from fault
+
+
+def put_off(unreadable: Unreadable, due: float, now: float) -> list[Change]:
+    """The changes that let a message wait until somebody has seen to it, or a time is over."""
+    row = {
+        "message": unreadable.row.id,
+        "new_due": due,
+        "new_attempted": now,
+        "new_reply": str(unreadable),
+    }
+    details = {"type": "error", "state": "process", "description": str(unreadable)}
+    return [
+        Change(PUT_OFF, [row]),
+        events.append([events.event_of_row(unreadable.row, "deferral", now, details)]),
+    ]
