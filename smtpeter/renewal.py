@@ -80,6 +80,8 @@ class Renewal(Service):
         self._current.config = attrs.evolve(before, delivery=delivery)
         self._limits_changed()
         self._log.info("The configuration was read again")
+        for doubt in configuration.doubts(self._current.config):
+            self._log.warn("{doubt}", doubt=doubt)
         for name in differences(self._current.config, after):
             self._log.warn("{name} changed and waits for a restart", name=name)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from twisted.application.service import IService, Service
 from twisted.cred.portal import Portal
+from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python import usage
 
@@ -67,6 +68,9 @@ COLLECTOR_THRESHOLDS = (10_000, 20, 50)
 RECEIVER_SHARE = 4
 
 
+_log = Logger()
+
+
 class Options(usage.Options):
     """What `twistd smtpeter` takes."""
 
@@ -99,6 +103,8 @@ def build(config: Config, reactor: Any) -> IService:
         ConfigError, StoreError: their text is one line for the operator.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
+    for doubt in configuration.doubts(config):
+        _log.warn("{doubt}", doubt=doubt)
     make_state_directory(config)
     tls = server_tls(config, datetime.now(UTC))
     claimed = claim_ports(config)

@@ -217,7 +217,14 @@ class CheckTests(CommandCase):
     def test_good(self) -> None:
         """A configuration without a fault is called so."""
         self.assertEqual(f"{self.config} has no fault.\n", self.text("check"))
-        self.assertEqual({"faults": []}, self.document("check"))
+        self.assertEqual({"faults": [], "warnings": []}, self.document("check"))
+
+    def test_doubts(self) -> None:
+        """What works, but hardly as it is meant, is told, and is no fault."""
+        self.config.write_text('[delivery]\nmode = "mx"\nconnections = 500\n')
+        [warning] = self.document("check")["warnings"]
+        self.assertIn("delivery.connections: 500", warning)
+        self.assertEqual(f"warning: {warning}\n{self.config} has no fault.\n", self.text("check"))
 
     def test_faults(self) -> None:
         """Every fault is reported, and the status is 1 with one line that names the first."""

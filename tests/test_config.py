@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smtpeter.config import ENVIRONMENT_VARIABLE, Config, ConfigError, Limits, known_keys, load
+from smtpeter.config import (
+    ENVIRONMENT_VARIABLE,
+    Config,
+    ConfigError,
+    Limits,
+    doubts,
+    known_keys,
+    load,
+)
 from smtpeter.units import Endpoint
 
 ROOT = Path(__file__).parent.parent
@@ -299,6 +307,33 @@ class RuleTests(FileTestCase):
             ],
             self.faults('[smtp]\nmax_message_size = "1GiB"'),
         )
+
+    def test_greedy_receiver(self) -> None:
+        """A receiver that may have every place is doubtful, but allowed."""
+        text = """
+            [delivery]
+            mode = "mx"
+            connections = 20
+            max_connections = 20
+            [delivery.receivers."large.example"]
+            connections = 30
+            [delivery.receivers."slow.example"]
+            connections = 2
+            [delivery.receivers."rare.example"]
+            rate = "1/m"
+        """
+        self.assertEqual(
+            [
+                "delivery.connections: 20 are as many",
+                'delivery.receivers."large.example".connections: 30 are as many',
+            ],
+            [doubt.partition(" as del")[0] for doubt in doubts(self.loaded(text))],
+        )
+
+    def test_one_receiver_alone(self) -> None:
+        """Where all mail goes the same way nobody is held up."""
+        text = "[delivery]\nconnections = 500"
+        self.assertEqual([], list(doubts(self.loaded(text))))
 
     def test_smarthost_login(self) -> None:
         """A login needs its password, and a password its login."""

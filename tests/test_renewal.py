@@ -8,6 +8,7 @@ from typing import cast
 
 import attrs
 from twisted.internet.interfaces import IReactorFromThreads
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.config import Config, load
@@ -67,6 +68,16 @@ class RenewalTests(SynchronousTestCase):
         self.renewal.renew()
         self.assertEqual([7], self.changes)
         self.assertEqual(1, self.tls.reloads)
+
+    def test_doubts(self) -> None:
+        """New limits that are hardly meant are logged as at the start."""
+        self.file.write_text('[delivery]\nmode = "mx"\nconnections = 600\n')
+        self.current.config = load(str(self.file))
+        with capturedLogs() as logged:
+            self.renewal.renew()
+        self.assertTrue(
+            [each for each in logged if "delivery.connections" in each.get("doubt", "")]
+        )
 
     def test_others_wait(self) -> None:
         """What needs a restart stays as it was."""

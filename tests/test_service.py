@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.application.service import IService
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter import config, service
@@ -77,6 +78,17 @@ class BuildTests(ServiceCase):
         self.patch(sys, "stdout", screen)
         service.build(self.load(), MemoryReactorClock())
         self.assertEqual("", screen.getvalue())
+
+    def test_doubts(self) -> None:
+        """A setting that is hardly meant is logged."""
+        with capturedLogs() as logged:
+            service.build(
+                self.load(f'{NO_PORTS}[delivery]\nmode = "mx"\nconnections = 500\n'),
+                MemoryReactorClock(),
+            )
+        self.assertTrue(
+            [each for each in logged if "delivery.connections" in each.get("doubt", "")]
+        )
 
     def test_limits_of_a_smarthost(self) -> None:
         """A smart host has the limits of its name, whatever its port."""

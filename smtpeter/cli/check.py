@@ -6,7 +6,7 @@ import click
 
 from smtpeter.cli.command import Command, Failed, Operator, pass_operator
 from smtpeter.cli.output import answer, json_option
-from smtpeter.config import ConfigError
+from smtpeter.config import ConfigError, doubts
 
 
 @click.command(cls=Command)
@@ -17,8 +17,11 @@ def check(operator: Operator, *, as_json: bool) -> None:
     try:
         config = operator.config()
     except ConfigError as error:
-        answer({"faults": list(error.faults)}, "\n".join(error.faults), as_json=as_json)
+        document = {"faults": list(error.faults), "warnings": []}
+        answer(document, "\n".join(error.faults), as_json=as_json)
         first, more = error.faults[0], len(error.faults) - 1
         raise Failed(f"{first} (and {more} more)" if more else first) from None
+    warnings = list(doubts(config))
     shown = config.path or "The configuration without a file"
-    answer({"faults": []}, f"{shown} has no fault.", as_json=as_json)
+    lines = [*(f"warning: {warning}" for warning in warnings), f"{shown} has no fault."]
+    answer({"faults": [], "warnings": warnings}, "\n".join(lines), as_json=as_json)

@@ -2,6 +2,7 @@
 
 from smtpeter.config.errors import ConfigError
 from smtpeter.config.loading import ENVIRONMENT_VARIABLE, known_keys, load
+from smtpeter.config.rules import doubts
 from smtpeter.config.sections import (
     Accounts,
     Config,
@@ -26,6 +27,7 @@ __all__ = [
     "Smtp",
     "Tls",
     "Tracking",
+    "doubts",
     "known_keys",
     "load",
 ]

@@ -18,6 +18,30 @@ def broken_rules(config: Config) -> Iterator[Broken]:
     yield from _smarthost(config)
 
 
+def doubts(config: Config) -> Iterator[str]:
+    """What works, but hardly as the operator means it; each one line that begins with the key."""
+    yield from _greedy_receivers(config)
+
+
+def _greedy_receivers(config: Config) -> Iterator[str]:
+    """A receiver that may have every place keeps all others waiting once it is slow."""
+    delivery = config.delivery
+    if delivery.mode != "mx":  # elsewhere there is but one receiver
+        return
+    general = {"delivery.connections": delivery.connections}
+    own = {
+        f'delivery.receivers."{name}".connections': limits.connections
+        for name, limits in delivery.receivers.items()
+        if limits.connections != delivery.connections
+    }
+    for key, connections in (general | own).items():
+        if connections >= delivery.max_connections:
+            yield (
+                f"{key}: {connections} are as many as delivery.max_connections allows for all "
+                f"({delivery.max_connections}); one slow receiver can hold up every other"
+            )
+
+
 def _certificate(config: Config) -> Iterator[Broken]:
     if config.tls.certificate and not config.tls.private_key:
         yield ("tls.private_key", "tls.certificate"), "needed when tls.certificate is set"
