@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from smtpeter.message.features import Features
 from smtpeter.store import tables
+from smtpeter.store.settings import NO_SETTINGS, LoginSettings
 from smtpeter.values import frozen
 
 _ACCOUNTS = select(tables.accounts)
@@ -64,6 +65,7 @@ class Login:
     features: Features
     created: float
     revoked: float | None
+    settings: LoginSettings = NO_SETTINGS
 
 
 @frozen
@@ -218,6 +220,7 @@ def add_login(
     *,
     label: str = "",
     features: Features | None = None,
+    settings: LoginSettings = NO_SETTINGS,
 ) -> Login:
     """
     A new login of an account, with all features off where nothing else is said.
@@ -238,6 +241,7 @@ def add_login(
         "features": json.dumps((features or Features()).as_dict()),
         "created": created,
         "revoked": None,
+        "settings": settings.as_json(),
     }
     try:
         return _login({"id": _insert(connection, tables.logins, values), **values})
@@ -323,7 +327,11 @@ def _insert(connection: Connection, table: Table, values: Mapping[str, Any]) -> 
 
 
 def _login(row: Mapping[Any, Any]) -> Login:
-    return Login(**{**row, "features": Features.from_dict(json.loads(row["features"]))})
+    read = {
+        "features": Features.from_dict(json.loads(row["features"])),
+        "settings": LoginSettings.from_json(row["settings"]),
+    }
+    return Login(**{**row, **read})
 
 
 def _revoked(connection: Connection, table: Table, value: _Revocable, now: float) -> _Revocable:

@@ -1,4 +1,4 @@
-"""Statements that write many rows, compiled once."""
+"""Statements that write many rows, compiled once; and those that meet rows that are there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, UpdateBase
+from sqlalchemy import Connection, Dialect, Insert, Table, UpdateBase, func
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from smtpeter.values import frozen
@@ -61,3 +62,23 @@ class Statements:
         if compiled.positiontup is None:
             return _Compiled(str(compiled), dict)
         return _Compiled(str(compiled), itemgetter(*compiled.positiontup))
+
+
+def insert_missing(connection: Connection, table: Table) -> Insert:
+    """An INSERT that leaves out the rows whose keys are there."""
+    return _insert(connection, table).on_conflict_do_nothing()
+
+
+def insert_or_raise(connection: Connection, table: Table, column: str) -> Insert:
+    """An INSERT that, where the primary key is there, raises one column to the greater value."""
+    statement = _insert(connection, table)
+    greatest = func.max if connection.dialect.name == "sqlite" else func.greatest
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key),
+        set_={column: greatest(table.c[column], statement.excluded[column])},
+    )
+
+
+def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Both databases say ON CONFLICT; SQLAlchemy has it only with each of them."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)

@@ -1,12 +1,52 @@
+import json
 from concurrent.futures import ThreadPoolExecutor
 
+import alembic.command
+import alembic.config
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import create_engine, make_url, select, text
 
+from smtpeter.message.features import ALL_ON
+from smtpeter.store import accounts
 from smtpeter.store.database import Database, StoreError
-from smtpeter.store.tables import metadata
+from smtpeter.store.origins import numbers_of
+from smtpeter.store.settings import NO_SETTINGS
+from smtpeter.store.tables import messages, metadata
 from tests.store.cases import DatabaseCase, OnPostgresql
+
+FIRST_ORIGIN = ("https://a.example",)
+FIRST_TABLES = """
+INSERT INTO accounts (email, password_hash, may_send, smtp_account_login, created)
+VALUES ('noor@shop.example', 'hash', true, true, 1);
+INSERT INTO logins (account_id, username, password_hash, features, created)
+VALUES (1, 'desk', 'hash', :features, 1);
+INSERT INTO submissions (key, account_id, origin, login, sender, eightbit, smtputf8,
+    features, tags, template_id, helo, client_address, protocol, received, deliver_by,
+    octets, header_octets)
+VALUES (5, 1, 'smtp', 'desk', '', false, false, '{}', '', 0, '', '', '', 1, 2, 3, 1);
+INSERT INTO messages (id, submission, recipient, written, receiver, state, attempts, due,
+    last_reply)
+VALUES ('0123456789abcdef', 5, 'kees@mailbox.example', '', 'x', 0, 0, 1, '');
+INSERT INTO events (time, kind, account_id, message, envelope, recipient, tags,
+    template_id, details)
+VALUES (1, 'attempt', 1, '0123456789abcdef', '', '', '', 0, '{}')
+"""
+
+
+def fill_first_tables(url: str) -> None:
+    """Make a database as the first version did, and use it."""
+    config = alembic.config.Config()
+    config.set_main_option("script_location", "smtpeter.store:migrations")
+    engine = create_engine(make_url(url.replace("postgresql://", "postgresql+psycopg://")))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "0001")
+        features = json.dumps(ALL_ON.as_dict())
+        for statement in FIRST_TABLES.split(";"):
+            values = {"features": features} if ":features" in statement else {}
+            connection.execute(text(statement), values)
+    engine.dispose()
 
 
 class MigrationTests(DatabaseCase):
@@ -44,6 +84,25 @@ class MigrationTests(DatabaseCase):
         with self.assertRaisesRegex(StoreError, "a newer version of this program") as caught:
             Database.open(self.url)
         self.assertNotIn("\n", str(caught.exception))
+
+    def test_filled(self) -> None:
+        """A database that an earlier version has filled keeps all it holds."""
+        url = self.empty_url()
+        fill_first_tables(url)
+        database = self.open(url)
+        with database.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            self.assertEqual([], compare_metadata(context, metadata))
+            (login,) = accounts.logins(connection)
+            (message,) = connection.execute(select(messages))
+            events = connection.execute(text("SELECT kind FROM events")).scalars().all()
+        self.assertEqual(("desk", ALL_ON), (login.username, login.features))
+        self.assertEqual(NO_SETTINGS, login.settings)
+        self.assertEqual("kees@mailbox.example", message.recipient)
+        self.assertEqual(["attempt"], events)
+        with database.begin() as connection:  # and what was added can be used
+            accounts.add_login(connection, login.account_id, "till", "hash", 2.0)
+            self.assertEqual({"https://a.example"}, set(numbers_of(connection, FIRST_ORIGIN)))
 
 
 class MigrationOnPostgresqlTests(OnPostgresql, MigrationTests):
