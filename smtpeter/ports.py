@@ -31,7 +31,23 @@ _REASONS = {
 
 def claim(endpoint: Endpoint, key: str) -> socket.socket:
     """
-    Listen on an IP address and port. An IPv6 address takes no IPv4 connections.
+    Listen on a port: `bound`, and clients may connect.
+
+    Raises:
+        ConfigError: as `bound`.
+    """
+    claimed = bound(endpoint, key)
+    try:
+        claimed.listen(BACKLOG)
+    except OSError as error:
+        claimed.close()
+        raise _refusal(endpoint, key, error) from error
+    return claimed
+
+
+def bound(endpoint: Endpoint, key: str) -> socket.socket:
+    """
+    Have an IP address and port. An IPv6 address takes no IPv4 connections.
 
     Args:
         endpoint: its host is an IP address.
@@ -49,15 +65,18 @@ def claim(endpoint: Endpoint, key: str) -> socket.socket:
             if family == socket.AF_INET6:
                 claimed.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             claimed.bind((endpoint.host, endpoint.port))
-            claimed.listen(BACKLOG)
         except OSError:
             claimed.close()
             raise
     except OSError as error:
-        number = error.errno or 0
-        reason = _REASONS.get(number, f"cannot be had: {os.strerror(number)}")
-        raise ConfigError(f"{key}: port {endpoint.port} on {endpoint.host} {reason}") from error
+        raise _refusal(endpoint, key, error) from error
     return claimed
+
+
+def _refusal(endpoint: Endpoint, key: str, error: OSError) -> ConfigError:
+    number = error.errno or 0
+    reason = _REASONS.get(number, f"cannot be had: {os.strerror(number)}")
+    return ConfigError(f"{key}: port {endpoint.port} on {endpoint.host} {reason}")
 
 
 class PortService(Service):

@@ -46,6 +46,7 @@ from smtpeter.smtp.server import ServerSettings, Surroundings
 from smtpeter.smtp.session import Limits
 from smtpeter.smtp.sessions import SmtpSessions
 from smtpeter.smtp.tlslayer import TlsFactory
+from smtpeter.statelock import StateLock
 from smtpeter.store import messages, queue
 from smtpeter.store.database import Database, StoreError
 from smtpeter.store.keys import KeySource
@@ -106,6 +107,7 @@ def build(config: Config, reactor: Any) -> IService:
     for doubt in configuration.doubts(config):
         _log.warn("{doubt}", doubt=doubt)
     make_state_directory(config)
+    lock = StateLock(config.state_dir)
     tls = server_tls(config, datetime.now(UTC))
     claimed = claim_ports(config)
     database = Database.open(config.database.url, config.state_dir)
@@ -148,7 +150,7 @@ def build(config: Config, reactor: Any) -> IService:
     renewal = Renewal(current, tls, outbound.queue.limits_changed, reactor)
     watch = CertificateWatch(tls, reactor)
     keeping = Housekeeping(store, config.database.keep_seconds, reactor)
-    fill(root, store, threads, watch, renewal, keeping, work, ports)
+    fill(root, lock, store, threads, watch, renewal, keeping, work, ports)
     calm_the_collector()
     return root
 
@@ -195,14 +197,9 @@ def claim_ports(config: Config) -> dict[str, list[socket]]:
     Raises:
         ConfigError: one cannot be had.
     """
-    listed = {
-        "smtp.starttls": config.smtp.starttls,
-        "smtp.implicit_tls": config.smtp.implicit_tls,
-        "http.https": config.http.https,
-        "http.http": config.http.http,
-    }
     return {
-        key: [claim(endpoint, key) for endpoint in endpoints] for key, endpoints in listed.items()
+        key: [claim(endpoint, key) for endpoint in endpoints]
+        for key, endpoints in config.listeners().items()
     }
 
 

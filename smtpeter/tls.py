@@ -61,6 +61,11 @@ class KeyPair:
             )
         return cls(chain, key)
 
+    @property
+    def expiry(self) -> dt.datetime:
+        """Until when the host's certificate is good."""
+        return self.chain[0].not_valid_after_utc
+
     def context(self) -> SSL.Context:
         """
         The settings of a server that presents this certificate.
@@ -85,6 +90,21 @@ class KeyPair:
             context.add_extra_chain_cert(each)
         context.use_privatekey(self.private_key)
         return context
+
+
+def read_pair(certificate: Path, private_key: Path) -> tuple[KeyPair, SSL.Context]:
+    """
+    A certificate and its key, and the settings of a server that presents them.
+
+    Raises:
+        ConfigError: they cannot be used.
+    """
+    pair = KeyPair.read(certificate, private_key)
+    try:
+        return pair, pair.context()
+    except SSL.Error as error:
+        reason = "; ".join(str(each[-1]) for each in error.args[0])
+        raise ConfigError(f"tls.certificate: {certificate} cannot be used: {reason}") from error
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -136,20 +156,12 @@ class ServerTLS:
         return True
 
     def _read(self) -> SSL.Context:
-        pair = KeyPair.read(self._certificate, self._private_key)
-        try:
-            context = pair.context()
-        except SSL.Error as error:
-            reason = "; ".join(str(each[-1]) for each in error.args[0])
-            raise ConfigError(
-                f"tls.certificate: {self._certificate} cannot be used: {reason}"
-            ) from error
-        expiry = pair.chain[0].not_valid_after_utc
-        if expiry < dt.datetime.now(dt.UTC):
+        pair, context = read_pair(self._certificate, self._private_key)
+        if pair.expiry < dt.datetime.now(dt.UTC):
             self._log.warn(
                 "The certificate in {file} expired on {expiry}",
                 file=str(self._certificate),
-                expiry=expiry.date().isoformat(),
+                expiry=pair.expiry.date().isoformat(),
             )
         return context
 

@@ -17,6 +17,16 @@ from tests.commands import NOW, CommandCase
 from tests.store.cases import CONTENT, message, parcel
 
 UNKNOWN = "a" * 16
+NO_PORTS = """
+state_dir = "state"
+[smtp]
+starttls = []
+implicit_tls = []
+[http]
+https = []
+http = []
+public_url = "https://localhost"
+"""
 
 
 class QueueCase(CommandCase):
@@ -214,6 +224,10 @@ class MessageTests(QueueCase):
 class CheckTests(CommandCase):
     """`smtpeter check`."""
 
+    def setUp(self) -> None:
+        super().setUp()
+        self.config.write_text(NO_PORTS)
+
     def test_good(self) -> None:
         """A configuration without a fault is called so."""
         self.assertEqual(f"{self.config} has no fault.\n", self.text("check"))
@@ -221,7 +235,8 @@ class CheckTests(CommandCase):
 
     def test_doubts(self) -> None:
         """What works, but hardly as it is meant, is told, and is no fault."""
-        self.config.write_text('[delivery]\nmode = "mx"\nconnections = 500\n')
+        with self.config.open("a") as config:
+            config.write('[delivery]\nmode = "mx"\nconnections = 500\n')
         [warning] = self.document("check")["warnings"]
         self.assertIn("delivery.connections: 500", warning)
         self.assertEqual(f"warning: {warning}\n{self.config} has no fault.\n", self.text("check"))
@@ -239,6 +254,14 @@ class CheckTests(CommandCase):
         result = self.invoke("check", "--json")
         self.assertEqual(1, result.exit_code)
         self.assertEqual(2, len(json.loads(result.stdout)["faults"]))
+
+    def test_rehearsal(self) -> None:
+        """So is what a start would meet beyond the file."""
+        self.state.write_text("a file is in the way")
+        result = self.invoke("check", "--json")
+        self.assertEqual(1, result.exit_code)
+        [fault] = json.loads(result.stdout)["faults"]
+        self.assertEqual(f"smtpeter: {fault}\n", result.stderr)
 
     def test_one_fault(self) -> None:
         """A single fault is the line."""

@@ -79,6 +79,14 @@ class BuildTests(ServiceCase):
         service.build(self.load(), MemoryReactorClock())
         self.assertEqual("", screen.getvalue())
 
+    def test_one_at_a_time(self) -> None:
+        """A second service does not share the state directory of the first."""
+        first = service.build(self.load(), MemoryReactorClock())
+        with self.assertRaises(ConfigError) as refused:
+            service.build(self.load(), MemoryReactorClock())
+        self.assertIn("is in use by another service", str(refused.exception))
+        self.assertTrue(first)
+
     def test_doubts(self) -> None:
         """A setting that is hardly meant is logged."""
         with capturedLogs() as logged:

@@ -50,12 +50,7 @@ def _certificate(config: Config) -> Iterator[Broken]:
 
 
 def _listeners(config: Config) -> Iterator[Broken]:
-    listeners = {
-        "smtp.starttls": config.smtp.starttls,
-        "smtp.implicit_tls": config.smtp.implicit_tls,
-        "http.https": config.http.https,
-        "http.http": config.http.http,
-    }
+    listeners = config.listeners()
     uses = Counter(endpoint for endpoints in listeners.values() for endpoint in endpoints)
     for endpoint, times in uses.items():
         if times > 1:

@@ -204,3 +204,12 @@ class Config:
     tracking: Tracking = section("tracking", Tracking)
     delivery: Delivery = section("delivery", Delivery)
     path: Path | None = None
+
+    def listeners(self) -> dict[str, tuple[Endpoint, ...]]:
+        """Every port that is served, by the key that lists it."""
+        return {
+            "smtp.starttls": self.smtp.starttls,
+            "smtp.implicit_tls": self.smtp.implicit_tls,
+            "http.https": self.http.https,
+            "http.http": self.http.http,
+        }

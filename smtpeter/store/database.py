@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import alembic.command
 import alembic.config
@@ -84,26 +87,42 @@ class Database:
         Raises:
             StoreError: it cannot be opened, is damaged, or is newer than this program.
         """
-        try:
-            parsed = make_url(url)
-        except (ArgumentError, ValueError):  # the text may hold a password
-            raise StoreError("database.url: this is no database URL") from None
-        if parsed.get_backend_name() == "sqlite" and parsed.database:
-            path = (state_dir or Path()) / parsed.database
-            parsed = parsed.set(drivername="sqlite", database=str(path))
-            database = cls(_sqlite(parsed), path.parent)
-        elif parsed.get_backend_name() == "postgresql":
-            database = cls(_postgresql(parsed.set(drivername="postgresql+psycopg"), readers), None)
+        parsed = _located(url, state_dir)
+        if parsed.drivername == "sqlite":
+            database = cls(_sqlite(parsed), Path(parsed.database or "").parent)
         else:
-            raise StoreError("database.url: allowed are sqlite:///FILE and postgresql://…")
+            database = cls(_postgresql(parsed, readers), None)
         try:
-            database.migrate()
-        except (SQLAlchemyError, StoreError, alembic.util.CommandError) as error:
+            with _explained(parsed):
+                database.migrate()
+        except StoreError:
             database.close()
-            words = " ".join(str(getattr(error, "orig", None) or error).split())
-            shown = parsed.render_as_string(hide_password=True)
-            raise StoreError(f"cannot open the database {shown}: {words}") from error
+            raise
         return database
+
+    @classmethod
+    def examine(cls, url: str, state_dir: Path | None = None) -> None:
+        """
+        See whether `open` could use a database. Nothing is made or changed; a file that is
+        not there is one that `open` makes.
+
+        Raises:
+            StoreError: as `open`.
+        """
+        parsed = _located(url, state_dir)
+        if parsed.drivername == "sqlite":
+            path = Path(parsed.database or "")
+            if not path.exists():
+                return
+            engine = create_engine(parsed, creator=partial(_existing_file, path))
+        else:
+            engine = _postgresql(parsed, readers=1)
+        database = cls(engine, None)
+        try:
+            with _explained(parsed), database.connect() as connection:
+                _is_newest(connection)
+        finally:
+            database.close()
 
     def migrate(self) -> None:
         """
@@ -112,20 +131,17 @@ class Database:
         Raises:
             StoreError: a newer program has made the tables.
         """
-        config = alembic.config.Config()
-        config.set_main_option("script_location", "smtpeter.store:migrations")
-        scripts = ScriptDirectory.from_config(config)
         with self.connect() as connection:
-            if _revision(connection) == scripts.get_current_head():
+            if _is_newest(connection):
                 return
         with self.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(
                     f"SELECT pg_advisory_xact_lock({_POSTGRESQL_MIGRATION_LOCK})"
                 )
-            known = {script.revision for script in scripts.walk_revisions()}
-            if _revision(connection) not in {None, *known}:
-                raise StoreError("a newer version of this program has changed its tables")
+            if _is_newest(connection):  # another process was faster
+                return
+            config = _migrations()
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, "head")
 
@@ -151,8 +167,53 @@ class Database:
         self.engine.dispose()
 
 
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+def _located(url: str, state_dir: Path | None) -> URL:
+    """The URL with the driver that is used, and with the whole name of a file."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # the text may hold a password
+        raise StoreError("database.url: this is no database URL") from None
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        path = (state_dir or Path()) / parsed.database
+        return parsed.set(drivername="sqlite", database=str(path))
+    if parsed.get_backend_name() == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    raise StoreError("database.url: allowed are sqlite:///FILE and postgresql://…")
+
+
+@contextmanager
+def _explained(url: URL) -> Iterator[None]:
+    """Why a database cannot be opened, in one line."""
+    try:
+        yield
+    except (SQLAlchemyError, StoreError, alembic.util.CommandError) as error:
+        words = " ".join(str(getattr(error, "orig", None) or error).split())
+        shown = url.render_as_string(hide_password=True)
+        raise StoreError(f"cannot open the database {shown}: {words}") from error
+
+
+def _migrations() -> alembic.config.Config:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", "smtpeter.store:migrations")
+    return config
+
+
+def _is_newest(connection: Connection) -> bool:
+    """
+    True when no migration is missing.
+
+    Raises:
+        StoreError: a newer program has made the tables.
+    """
+    scripts = ScriptDirectory.from_config(_migrations())
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision not in {None, *(script.revision for script in scripts.walk_revisions())}:
+        raise StoreError("a newer version of this program has changed its tables")
+    return revision == scripts.get_current_head()
+
+
+def _existing_file(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(str(path))}?mode=rw", timeout=BUSY_SECONDS, uri=True)
 
 
 def _sqlite(url: URL) -> Engine:
