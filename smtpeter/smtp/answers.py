@@ -30,6 +30,7 @@ TOO_MANY_CONNECTIONS = Reply(CLOSING, "4.7.0", "Too many connections, try again 
 FOREIGN = Reply(CLOSING, "4.7.0", "This is a mail server")
 TIMEOUT = Reply(CLOSING, "4.4.2", "Timeout, closing connection")
 SESSION_OVER = Reply(CLOSING, "4.4.2", "Session lasted too long, closing connection")
+TOO_MANY_TRANSACTIONS = Reply(CLOSING, "4.7.0", "Too many messages in one session, connect again")
 SHUTTING_DOWN = Reply(CLOSING, "4.3.2", "Service shutting down, try again later")
 
 BY_VERB = {"NOOP": OK, "VRFY": NO_VERIFICATION, "EXPN": NO_EXPANSION, "HELP": HELP}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorTime
@@ -21,6 +22,7 @@ class Patience:
     looks now and then at how long ago the last was answered, and often enough to be exact.
 
     Args:
+        part: called when the session has lasted long enough; it ends after what has begun.
         hang_up: called when the client has let us wait too long.
         abort: called when it does not even let us hang up.
     """
@@ -29,18 +31,20 @@ class Patience:
         self,
         clock: IReactorTime,
         settings: ServerSettings,
+        part: Callable[[Reply], None],
         hang_up: Callable[[Reply], None],
         abort: Callable[[], None],
     ) -> None:
         self._clock = clock
         self._settings = settings
+        self._part = part
         self._hang_up = hang_up
         self._abort = abort
         # No wait that begins between two looks can end before the second.
         self._interval = min(settings.command_seconds, settings.content_seconds)
         self._since = clock.seconds()
         self._end = self._since + settings.session_seconds
-        self._for_content = self._ours = False
+        self._for_content = self._ours = self._parting = False
         self._timer = clock.callLater(min(self._interval, settings.session_seconds), self._look)
 
     def wait_for_command(self) -> None:
@@ -69,10 +73,31 @@ class Patience:
 
     def _look(self) -> None:
         now = self._clock.seconds()
+        if now >= self._end:
+            self._end_session(now)
+        elif now >= self._deadline():
+            self._hang_up(answers.TIMEOUT)
+        else:
+            self._look_again(now)
+
+    def _end_session(self, now: float) -> None:
+        """Let the client end what it has begun, unless that takes as long again."""
+        if self._parting and not self._ours:
+            self._hang_up(answers.SESSION_OVER)
+            return
+        self._end = now + self._settings.session_seconds
+        self._look_again(now)
+        self._parting = True
+        self._part(answers.SESSION_OVER)
+
+    def _deadline(self) -> float:
+        """When the client has let us wait too long."""
+        if self._ours:
+            return math.inf
         settings = self._settings
         patience = settings.content_seconds if self._for_content else settings.command_seconds
-        deadline = now + self._interval if self._ours else min(self._since + patience, self._end)
-        if deadline <= now:
-            self._hang_up(answers.SESSION_OVER if now >= self._end else answers.TIMEOUT)
-        else:
-            self._timer = self._clock.callLater(min(deadline - now, self._interval), self._look)
+        return self._since + patience
+
+    def _look_again(self, now: float) -> None:
+        rest = min(self._deadline(), self._end) - now
+        self._timer = self._clock.callLater(min(rest, self._interval), self._look)

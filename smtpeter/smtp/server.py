@@ -84,7 +84,8 @@ class SmtpServer(Protocol):
         self._transport_full = False
         self._paused = False
         self._closing = False
-        self._draining = False
+        self._transactions = 0
+        self._parting: Reply | None = None
 
     # The connection.
 
@@ -96,7 +97,11 @@ class SmtpServer(Protocol):
         self._address = getattr(self._wire.getPeer(), "host", "")
         self._login = Login(self._around, self._address, self._welcome)
         self._patience = Patience(
-            self._around.clock, self._settings, self._hang_up, self._wire.abortConnection
+            self._around.clock,
+            self._settings,
+            self._part,
+            self._hang_up,
+            self._wire.abortConnection,
         )
         greeting = f"{self._settings.hostname} {self._settings.product} ESMTP"
         self._wire.write(Reply(220, "", greeting).octets())
@@ -120,9 +125,7 @@ class SmtpServer(Protocol):
 
     def drain(self) -> None:
         """The service stops: answer what has begun, then hang up."""
-        self._draining = True
-        if not self._owes_reply and self._content is None:
-            self._hang_up(answers.SHUTTING_DOWN)
+        self._part(answers.SHUTTING_DOWN)
 
     def dataReceived(self, data: bytes) -> None:
         if self._closing:
@@ -340,6 +343,9 @@ class SmtpServer(Protocol):
         reader.discard()
         self._content = None
         self._session.forget()
+        self._transactions += 1
+        if self._transactions >= self._settings.max_transactions:
+            self._parting = answers.TOO_MANY_TRANSACTIONS
         self._reply(reply)
 
     # Replies.
@@ -372,8 +378,8 @@ class SmtpServer(Protocol):
             self._patience.wait_for_content()
         else:
             self._patience.wait_for_command()
-            if self._draining:
-                self._hang_up(answers.SHUTTING_DOWN)
+            if self._parting is not None:
+                self._hang_up(self._parting)
         if not self._taking:
             self._take_next()
 
@@ -392,6 +398,12 @@ class SmtpServer(Protocol):
             octets = b"".join(self._outbox)
             self._outbox.clear()
             self._wire.write(octets)
+
+    def _part(self, reply: Reply) -> None:
+        """Say a last word as soon as what has begun is answered, and close."""
+        self._parting = reply
+        if not self._owes_reply and self._content is None:
+            self._hang_up(reply)
 
     def _hang_up(self, reply: Reply) -> None:
         """Say a last word, and close."""

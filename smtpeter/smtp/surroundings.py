@@ -22,9 +22,11 @@ class ServerSettings:
         line_octets: the longest line of content, CRLF included.
         normalise: lone CR and LF in content become CRLF instead of a refusal.
         max_errors: protocol errors of a client before it is hung up on.
+        max_transactions: with content, in one session. A client that comes again is counted
+            anew among the connections, and meets the certificate and the service of that time.
         command_seconds: the wait for a command (RFC 5321 section 4.5.3.2.7).
         content_seconds: the wait for each block of content.
-        session_seconds: the length of a whole session.
+        session_seconds: the length of a whole session; content that has begun may go on.
     """
 
     hostname: str
@@ -34,6 +36,7 @@ class ServerSettings:
     line_octets: int = 16384
     normalise: bool = False
     max_errors: int = 10
+    max_transactions: int = 10_000
     command_seconds: float = 300.0
     content_seconds: float = 180.0
     session_seconds: float = 3600.0

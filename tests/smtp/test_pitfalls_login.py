@@ -194,6 +194,44 @@ class TimeTests(SynchronousTestCase):
         )
         self.assertTrue(dialogue.closed)
 
+    def test_content_at_the_end_of_the_session(self) -> None:
+        """Content that has begun may end; its reply is followed by the farewell."""
+        dialogue = logged_in(session_seconds=100)
+        dialogue.send(ENVELOPE + MESSAGE)
+        dialogue.clock.pump([30] * 5)
+        self.assertFalse(dialogue.closed)
+        dialogue.send(b".\r\n")
+        self.assertEqual(
+            [
+                "250 Ok, queued as id1",
+                "421 4.4.2 Session lasted too long, closing connection",
+            ],
+            dialogue.replies()[-2:],
+        )
+        self.assertTrue(dialogue.closed)
+        self.assertEqual([MESSAGE], dialogue.sender.contents)
+
+    def test_content_without_end(self) -> None:
+        """Content that comes drop by drop does not hold a session for ever."""
+        dialogue = logged_in(session_seconds=100)
+        dialogue.send(ENVELOPE)
+        for _ in range(199):
+            dialogue.send(b"a")
+            dialogue.clock.advance(1)
+        self.assertFalse(dialogue.closed)
+        dialogue.clock.advance(1)
+        self.assertTrue(dialogue.closed)
+
+    def test_reply_owed_at_the_end_of_the_session(self) -> None:
+        """What is being stored is answered, however long that takes."""
+        dialogue = receiving(session_seconds=100)
+        dialogue.sender.gate.closed = True
+        dialogue.send(MESSAGE + b".\r\n")
+        dialogue.clock.pump([50] * 20)
+        self.assertFalse(dialogue.closed)
+        dialogue.sender.gate.let_one()
+        self.assertEqual([250, 421], dialogue.codes())
+
     def test_slow_content(self) -> None:
         """Each block of content has 180 seconds, also the first."""
         dialogue = logged_in()
@@ -227,7 +265,7 @@ class TimeTests(SynchronousTestCase):
         dialogue = receiving()
         dialogue.sender.gate.closed = True
         dialogue.send(MESSAGE + b".\r\n")
-        dialogue.clock.pump([10] * 700)
+        dialogue.clock.pump([10] * 350)
         self.assertFalse(dialogue.closed)
         dialogue.sender.gate.let_one()
         self.assertEqual(["250 Ok, queued as id1"], dialogue.replies())

@@ -141,6 +141,22 @@ class InterleavingTests(SynchronousTestCase):
         dialogue.sender.gate.let_one()
         self.assertEqual(["250 Ok, queued as id1", "221 Bye"], dialogue.replies())
 
+    def test_many_transactions(self) -> None:
+        """The reply to the last transaction of a session is followed by the farewell."""
+        dialogue = logged_in(max_transactions=2)
+        dialogue.say("MAIL FROM:<>", "RSET")
+        dialogue.send(ENVELOPE + MESSAGE + b".\r\n")
+        self.assertEqual([250, 250, 354, 250], dialogue.codes())
+        dialogue.send(ENVELOPE + MESSAGE + b".\r\nNOOP\r\n")
+        self.assertEqual(
+            [
+                "250 Ok, queued as id2",
+                "421 4.7.0 Too many messages in one session, connect again",
+            ],
+            dialogue.replies()[3:],
+        )
+        self.assertTrue(dialogue.closed)
+
     def test_errors_are_forgiven(self) -> None:
         """A message that is accepted shows a sane client: errors are counted anew."""
         dialogue = logged_in(max_errors=2)
