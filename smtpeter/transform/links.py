@@ -73,7 +73,7 @@ def rewrite_links(
         if opted_out:
             edits.append(removal(html, opted_out))
         href = tag.get("href")
-        url = _target(href.value) if href else None
+        url = target(href.value) if href else None
         if not href or not url or number == NUMBERS:
             continue
         each = Link(number, url, label)
@@ -112,13 +112,14 @@ def _hyperlinks(html: str) -> Iterator[tuple[Tag, str]]:
         yield before, text_content(html[before.end :])
 
 
-def _target(href: str) -> WebURL | None:
-    if len(href) > LONGEST_URL or any(
-        opening in href and closing in href.partition(opening)[2]
+def target(written: str) -> WebURL | None:
+    """Read an address of a document; None for one that is not to be tracked."""
+    if len(written) > LONGEST_URL or any(
+        opening in written and closing in written.partition(opening)[2]
         for opening, closing in _TEMPLATE_TAGS
     ):
         return None
-    url = weburl.parse(href)
+    url = weburl.parse(written)
     return url if url and len(str(url)) <= LONGEST_URL else None
 
 
