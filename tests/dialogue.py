@@ -94,11 +94,15 @@ class MemoryTransport(StringTransport):
     def __init__(self) -> None:
         super().__init__(peerAddress=CLIENT)
         self.protocol: Any = None
+        self.hearing_out = False
         self.greatest_octets = 0
         self.writes = 0
 
     def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: FBT001
         self.no_delay = enabled
+
+    def loseWriteConnection(self) -> None:
+        self.disconnecting = self.hearing_out = True
 
     def unregisterProducer(self) -> None:
         self.producer = None

@@ -100,7 +100,7 @@ class SmtpServer(Protocol):
             self._around.clock,
             self._settings,
             self._part,
-            self._hang_up,
+            self._dismiss,
             self._wire.abortConnection,
         )
         greeting = f"{self._settings.hostname} {self._settings.product} ESMTP"
@@ -245,7 +245,7 @@ class SmtpServer(Protocol):
                 self._session.forget()
                 self._reply(answers.OK)
             case command.Simple("QUIT"):
-                self._hang_up(answers.BYE)
+                self._dismiss(answers.BYE)
             case command.Simple(verb):
                 self._reply(answers.BY_VERB[verb])
             case command.Foreign():
@@ -379,7 +379,7 @@ class SmtpServer(Protocol):
         else:
             self._patience.wait_for_command()
             if self._parting is not None:
-                self._hang_up(self._parting)
+                self._dismiss(self._parting)
         if not self._taking:
             self._take_next()
 
@@ -403,17 +403,35 @@ class SmtpServer(Protocol):
         """Say a last word as soon as what has begun is answered, and close."""
         self._parting = reply
         if not self._owes_reply and self._content is None:
-            self._hang_up(reply)
+            self._dismiss(reply)
 
-    def _hang_up(self, reply: Reply) -> None:
-        """Say a last word, and close."""
+    def _dismiss(self, reply: Reply) -> None:
+        """Say a last word to a client that waits for it, and close."""
         if not self._closing:
             self._say(reply)
             self._close()
 
+    def _hang_up(self, reply: Reply) -> None:
+        """
+        Say a last word to a client that may be sending, and hear it out before we close.
+
+        Were the connection closed over octets that nobody has read, TCP would reset it, and
+        the client might never see the word (RFC 1122 section 4.2.2.13).
+        """
+        if not self._closing:
+            self._say(reply)
+            self._end()
+            if self._paused:
+                self._wire.resumeProducing()
+            self._wire.loseWriteConnection()
+
     def _close(self) -> None:
+        self._end()
+        self._wire.loseConnection()
+
+    def _end(self) -> None:
+        """From now on nothing is taken, and nothing said."""
         self._closing = True
         self._flush()
         self._wire.unregisterProducer()
-        self._wire.loseConnection()
         self._patience.closing()

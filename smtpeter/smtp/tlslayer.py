@@ -80,6 +80,7 @@ class TlsLayer(Protocol):
         self._handshaking = True
         self._receiving = False
         self._held_octets = 0
+        self._hearing_out = False  # the client hangs up after us
         self._closing = False  # nothing more may be written
         self._over = False  # and nothing is read
 
@@ -212,7 +213,10 @@ class TlsLayer(Protocol):
         self._over = True
         # TCP would wait for a producer that it has paused.
         self._below.unregisterProducer()
-        self._below.loseConnection()
+        if self._hearing_out:
+            self._below.loseWriteConnection()
+        else:
+            self._below.loseConnection()
 
     # Below a protocol.
 
@@ -235,6 +239,12 @@ class TlsLayer(Protocol):
             self._send()
         elif not self._unsent:
             self.abortConnection()
+
+    def loseWriteConnection(self) -> None:
+        """The same, but what the client still sends is taken, and dropped, until it hangs up."""
+        if not self._closing:
+            self._hearing_out = True
+            self.loseConnection()
 
     def abortConnection(self) -> None:
         self._closing = self._over = True

@@ -237,6 +237,37 @@ class UnreadTests(SynchronousTestCase):
         dialogue.clock.advance(10)
         self.assertTrue(dialogue.transport.disconnected)
 
+    def test_heard_out(self) -> None:
+        """A client that is hung up on while it sends is read on, for a while, and not obeyed."""
+        dialogue = secured(max_errors=1)
+        dialogue.send(b"FOO\r\n" * 50_000)
+        self.assertEqual(["500", "421"], [reply[:3] for reply in dialogue.replies()])
+        self.assertTrue(dialogue.transport.hearing_out)
+        self.assertEqual("producing", dialogue.transport.producerState)
+        dialogue.send(b"NOOP\r\n")
+        self.assertEqual([], dialogue.replies())
+        dialogue.clock.advance(10)
+        self.assertTrue(dialogue.transport.disconnected)
+
+    def test_heard_out_after_a_pause(self) -> None:
+        """Also when it was not read for a while, because we owed it a reply."""
+        dialogue = receiving(max_errors=1)
+        dialogue.sender.gate.closed = True
+        dialogue.send(MESSAGE + b".\r\n" + b"FOO\r\n" * 50_000)
+        self.assertEqual("paused", dialogue.transport.producerState)
+        dialogue.sender.gate.let_one()
+        self.assertEqual([250, 500, 421], dialogue.codes())
+        self.assertEqual("producing", dialogue.transport.producerState)
+
+    def test_who_waits_is_dismissed(self) -> None:
+        """After QUIT and after silence there is nothing to hear."""
+        for said in ([], ["QUIT"]):
+            dialogue = secured()
+            dialogue.say(*said)
+            dialogue.clock.pump([10] * 30)
+            self.assertTrue(dialogue.closed)
+            self.assertFalse(dialogue.transport.hearing_out)
+
     def test_farewell(self) -> None:
         """Whoever was hung up on and does not go is cut off after a while."""
         dialogue = secured()

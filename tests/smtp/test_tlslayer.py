@@ -75,6 +75,10 @@ class Tcp:
         self.calls.append("lose")
         self.closing = True
 
+    def loseWriteConnection(self) -> None:
+        self.calls.append("lose write")
+        self.closing = True
+
     def abortConnection(self) -> None:
         self.calls.append("abort")
         self.closing = True
@@ -511,6 +515,21 @@ class EndTests(SynchronousTestCase):
             pair.client.farewell()
             pair.deliver(pair.client.taken())
             self.assertEqual([ConnectionDone], pair.lose())
+
+    def test_hear_out(self) -> None:
+        """All that was written is sent, then close_notify; what still comes is dropped."""
+        pair = connected()
+        pair.layer.write(b"421 Too many errors")
+        pair.layer.loseWriteConnection()
+        pair.layer.loseConnection()
+        self.assertEqual(["lose write"], pair.tcp.calls)
+        pair.client.say(b"FOO")
+        pair.deliver(pair.client.taken())
+        pair.client.feed(pair.tcp.taken())
+        self.assertEqual(b"421 Too many errors", pair.client.heard)
+        self.assertTrue(pair.client.dismissed)
+        self.assertEqual(b"", pair.server.heard)
+        self.assertEqual([ConnectionDone], pair.lose())
 
     def test_hang_up_in_an_answer(self) -> None:
         """The last reply and close_notify leave together."""
