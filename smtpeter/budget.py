@@ -25,8 +25,13 @@ class ContentBudget:
         return self.limit_octets - self.used_octets
 
     def reserve(self, octets: int) -> bool:
-        """Take so many octets now; False when they are not to be had."""
-        if octets > self.free_octets:
+        """
+        Take so many octets now; False when they are not to be had, or somebody waits.
+
+        Nobody is overtaken: small wishes that come without end would starve a great one.
+        Who is refused gives back what he has, so that the turn of those who wait comes.
+        """
+        if self._waiting or octets > self.free_octets:
             return False
         self.used_octets += octets
         return True

@@ -44,6 +44,16 @@ class ContentBudgetTests(SynchronousTestCase):
         self.successResultOf(great)
         self.successResultOf(small)
 
+    def test_no_overtaking(self) -> None:
+        """Who cannot wait does not overtake who waits, and is not kept out for ever by him."""
+        budget = ContentBudget(10)
+        self.assertTrue(budget.reserve(6))
+        great = budget.acquire(8)
+        self.assertFalse(budget.reserve(1))
+        budget.release(6)
+        self.successResultOf(great)
+        self.assertTrue(budget.reserve(2))
+
     def test_larger_than_all(self) -> None:
         """What is larger than the whole budget gets its turn alone."""
         budget = ContentBudget(10)
