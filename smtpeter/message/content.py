@@ -16,6 +16,7 @@ HEADER_OCTETS = BLOCK_OCTETS
 _FIELD = re.compile(
     rb"^([!-9;-~]+)[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)(?:\r\n|\Z)", re.MULTILINE
 )
+_STRAY_LINES = re.compile(rb"(?:[ \t][^\r\n]*(?:\r\n|\Z))+")
 _FOLD = re.compile(rb"\r\n(?=[ \t])")
 _LONE_NEWLINE = re.compile(rb"\r\n|\r|\n")
 
@@ -142,10 +143,19 @@ class Content:
         return Content(blocks, self.header_octets - removed)
 
     def prepended(self, lines: bytes) -> Content:
-        """The same octets behind further header fields, each ending with CRLF."""
+        """
+        The same octets behind further header fields, each ending with CRLF.
+
+        Lines at the very beginning that start with a blank continue no field. They are left
+        out, for they would continue the last of those in front.
+        """
         if not self.blocks:
             return Content((lines + b"\r\n",), len(lines) + 2)
-        return Content((lines + self.blocks[0], *self.blocks[1:]), self.header_octets + len(lines))
+        first = self.blocks[0]
+        stray = _STRAY_LINES.match(first, 0, self.header_octets)
+        start = stray.end() if stray else 0
+        blocks = (lines + first[start:], *self.blocks[1:])
+        return Content(blocks, self.header_octets + len(lines) - start)
 
 
 def _end_of_header(octets: bytes) -> int:

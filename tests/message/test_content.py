@@ -157,11 +157,27 @@ class EditTests(SynchronousTestCase):
     @given(OCTETS, st.sampled_from([b"A: 1\r\n", b"A: 1\r\n 2\r\nB: 3\r\n"]))
     def test_prepended(self, octets: bytes, lines: bytes) -> None:
         """Fields that are put in front come first, and all else follows as it was."""
-        content = Content.from_blocks([octets])
+        content = Content.from_blocks([b"Z: 0\r\n" + octets])
         more = content.prepended(lines)
-        self.assertEqual(lines + (octets or b"\r\n"), bytes(more))
-        self.assertEqual(lines + (content.header or b"\r\n"), more.header)
-        self.assertEqual("a", more.fields()[0].name)
+        self.assertEqual(lines + bytes(content), bytes(more))
+        self.assertEqual(lines + content.header, more.header)
+        self.assertEqual(Content.from_octets(lines).fields(), more.fields()[: lines.count(b":")])
+
+    def test_prepended_to_nothing(self) -> None:
+        """In front of nothing they are a header, in front of a body alone as well."""
+        for octets in (b"", b"\r\n"):
+            more = Content.from_octets(octets).prepended(b"A: 1\r\n")
+            self.assertEqual((b"A: 1\r\n\r\n", 8), (bytes(more), more.header_octets))
+
+    @given(st.lists(st.sampled_from([b" ", b"\t", b" \tb: 2", b" b"]), min_size=1), OCTETS)
+    def test_prepended_to_stray_lines(self, stray: list[bytes], octets: bytes) -> None:
+        """Lines with a blank in front that continue nothing do not continue what is put there."""
+        for rest in (b"", b"\r\n", b"Z: 0\r\n" + octets):
+            content = Content.from_blocks([b"".join(line + b"\r\n" for line in stray) + rest])
+            more = content.prepended(b"A: 1\r\n")
+            self.assertEqual(b"A: 1\r\n" + rest, bytes(more))
+            self.assertEqual(Content.from_blocks([bytes(more)]).header_octets, more.header_octets)
+            self.assertEqual("1", more.fields()[0].value)
 
     def test_without_all(self) -> None:
         """When nothing is left there are no blocks either."""
