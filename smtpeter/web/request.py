@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import server
 from twisted.web.error import UnsupportedMethod
+from twisted.web.http import NO_BODY_CODES
 from twisted.web.resource import IResource
 from twisted.web.server import NOT_DONE_YET
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 # A body that is too big is read to its end, so that the client sees the answer; but not for ever.
 FLOOD_FACTOR = 2
 
-_ORIGIN = re.compile(rb"https?://[^/?]*", re.IGNORECASE)
+_ORIGIN = re.compile(rb"\Ahttps?://[^/?]*", re.IGNORECASE)
 
 
 class Request(server.Request):
@@ -38,6 +39,8 @@ class Request(server.Request):
         id: names the request in the answer and in the log.
         token: the access token it came with, None for none.
         body: what `twisted.web` calls `content`.
+        target: what is asked for, octet for octet as it came; it may hold a token.
+        in_log: whether the access log tells of it.
         gone: the client has hung up; nobody reads an answer.
     """
 
@@ -51,6 +54,8 @@ class Request(server.Request):
         self.id = token_hex(8)
         self.token: str | None = None
         self.body = BodySpool(channel.site.max_body_octets, channel.site.budget)
+        self.target = b""
+        self.in_log = True
         self.gone = False
         self._received = False
         self._begun = channel.site.reactor.seconds()
@@ -76,6 +81,7 @@ class Request(server.Request):
         origin_form = _ORIGIN.sub(b"", path, count=1)  # RFC 9112 section 3.2.2
         if not origin_form.startswith(b"/"):
             origin_form = b"/" + origin_form
+        self.target = origin_form
         target, self.token = split_token(origin_form)
         if self.token is None:
             self.token = bearer_token(self.field("authorization"))
@@ -107,6 +113,15 @@ class Request(server.Request):
     def send_problem(self, problem: Problem) -> None:
         self.send_json(problem.document, problem.status, problem.headers)
 
+    def send_page(self, page: bytes, status: int, headers: Mapping[bytes, bytes]) -> None:
+        """Answer, unless there is an answer already or nobody to read it."""
+        if self.gone or self.finished:
+            return
+        self.setResponseCode(status)
+        for name, value in headers.items():
+            self.setHeader(name, value)
+        self._send(page)
+
     def send_json(
         self, document: object, status: int = 200, headers: Mapping[str, str] | None = None
     ) -> None:
@@ -123,14 +138,15 @@ class Request(server.Request):
     def _send(self, page: bytes) -> None:
         if not self.channel.persistent:
             self.setHeader("connection", "close")
-        self.setHeader("content-length", str(len(page)))
+        if self.code not in NO_BODY_CODES:
+            self.setHeader("content-length", str(len(page)))
         self.write(page)
         self.finish()
 
     def connectionLost(self, reason: Failure) -> None:
         self.gone = True
         self.body.close()
-        if self._received and not self.finished:
+        if self._received and self.in_log and not self.finished:
             self._log.info("{client} hung up on request {id}", client=self.client_host, id=self.id)
         for notification in self.notifications:
             notification.addErrback(

@@ -136,6 +136,8 @@ class Site(server.Site):
 
     def log(self, request: Request) -> None:  # type: ignore[override]
         """Write the access log; never with a query, where clients put their tokens."""
+        if not request.in_log:
+            return
         self._log.info(
             "{client} {method} {path} {status} {octets} octets in {seconds:.3f} s, request {id}",
             client=request.client_host,

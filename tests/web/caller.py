@@ -187,7 +187,7 @@ class Connection:
             block, _, rest = rest.partition(b"\r\n\r\n")
             status_line, *lines = block.decode().split("\r\n")
             headers = {name.lower(): value for name, _, value in (x.partition(": ") for x in lines)}
-            octets = 0 if head else int(headers["content-length"])
+            octets = 0 if head else int(headers.get("content-length", 0))
             answers.append(Answer(int(status_line.split()[1]), headers, rest[:octets]))
             rest = rest[octets:]
         return answers

@@ -1,0 +1,118 @@
+"""
+Records clicks and opens: from memory into a journal, and from there into the store.
+
+Whoever notes a visit waits for nothing. While the store does not answer, the journal grows
+up to its limit; what is in it becomes events later.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from smtpeter.events.journal import Journal, JournalFull
+from smtpeter.events.judging import Judging
+from smtpeter.events.places import Places
+from smtpeter.events.takeover import InThread, SharedJournal, Takeover
+from smtpeter.events.visit import Visit
+from smtpeter.store.database import StoreError
+from smtpeter.store.store import Store
+from smtpeter.store.writer import WriterBusy
+
+# Those who follow all links of a message at once are seen together.
+ROUND_SECONDS = 0.5
+RETRY_SECONDS = 5.0
+WAITING_LIMIT = 20_000
+
+
+class Recorder(Service):
+    """
+    Takes visits.
+
+    Args:
+        directory: for the journal; it is made where its parent is.
+        in_thread: calls a function with arguments in a thread.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        store: Store,
+        directory: Path,
+        places: Places,
+        in_thread: InThread,
+        clock: IReactorTime,
+    ) -> None:
+        self._journal = Journal(directory)
+        self._shared = SharedJournal(self._journal, in_thread)
+        self._takeover = Takeover(store, self._shared, Judging(places))
+        self._clock = clock
+        self._waiting: list[Visit] = []
+        self._lost = 0
+        self._retry_at = float("-inf")
+        self._rounds: list[tuple[LoopingCall, Deferred[LoopingCall]]] = []
+
+    def note(self, visit: Visit) -> None:
+        """Take a visit, at once and in any case; what is too much is counted and lost."""
+        if len(self._waiting) < WAITING_LIMIT:
+            self._waiting.append(visit)
+        else:
+            self._lost += 1
+
+    def startService(self) -> None:
+        """Open the journal; what an earlier process has left in it is next."""
+        Service.startService(self)
+        self._journal.open()
+        for part in (self._write_down, self._take_over):
+            loop = LoopingCall(lambda part=part: Deferred.fromCoroutine(part()))
+            loop.clock = self._clock
+            self._rounds.append((loop, loop.start(ROUND_SECONDS)))
+
+    def stopService(self) -> Deferred[None]:
+        """At the end all that waits is in the journal, for the next process."""
+        Service.stopService(self)
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        rounds, self._rounds = self._rounds, []
+        for loop, _ in rounds:
+            loop.stop()
+        for _, ended in rounds:
+            await ended
+        await self._write_down()
+
+    async def _write_down(self) -> None:
+        """Write what waits to the journal."""
+        if self._lost:
+            self._log.error("{count} clicks and opens are lost: too many wait", count=self._lost)
+            self._lost = 0
+        visits, self._waiting = self._waiting, []
+        if not visits:
+            return
+        try:
+            await self._shared.call(self._journal.append, visits)
+        except JournalFull:
+            self._lost += len(visits)
+        except Exception as error:
+            self._log.error("the journal of visits cannot be written: {error}", error=error)
+            self._waiting = visits + self._waiting
+
+    async def _take_over(self) -> None:
+        """Take over all that is in the journal, unless the store has failed just now."""
+        if self._clock.seconds() < self._retry_at:
+            return
+        try:
+            while self.running and await self._takeover.step():
+                pass
+        except (StoreError, WriterBusy, OSError) as error:
+            self._log.warn("clicks and opens wait in the journal: {error}", error=error)
+            self._retry_at = self._clock.seconds() + RETRY_SECONDS
+        except Exception:
+            self._log.failure("clicks and opens wait in the journal by a fault of ours")
+            self._retry_at = self._clock.seconds() + RETRY_SECONDS

@@ -1,0 +1,84 @@
+"""A request for a tracked link or image, as it is noted when it comes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import NamedTuple
+
+# What these hold is between the reader's program and us.
+SECRET_FIELDS = frozenset({"cookie", "authorization", "proxy-authorization"})
+
+
+class Visit(NamedTuple):
+    """
+    A click or an open.
+
+    Attributes:
+        time: seconds since the epoch.
+        kind: "click" or "open".
+        message: id of the message.
+        link: number of the link or image within the message.
+        url: what was asked for, as it stood in the message.
+        destination: where that leads: the URL that the sender wrote.
+        method: of HTTP. Only a GET becomes an event, others tell something about the next GET.
+        protocol: "http" or "https".
+        address: the client's IP address.
+        headers: the fields of the request, one `Name: value` a line.
+        honeypot: it is the link that no person can see.
+    """
+
+    time: float
+    kind: str
+    message: str
+    link: int
+    url: str
+    destination: str
+    method: str
+    protocol: str
+    address: str
+    headers: str
+    honeypot: bool = False
+
+    @property
+    def user_agent(self) -> str:
+        """What the client calls itself, "" when it says nothing."""
+        for line in self.headers.split("\n"):
+            name, _, value = line.partition(":")
+            if name.lower() == "user-agent":
+                return value.strip()
+        return ""
+
+    def line(self) -> bytes:
+        """One line of a journal; `from_line` reads it back."""
+        return json.dumps(self).encode() + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Visit | None:
+        """Read a line of a journal; None when it is none, as one that was cut off."""
+        try:
+            values = json.loads(line)
+            visit = cls(*values)
+        except (ValueError, TypeError):
+            return None
+        sound = isinstance(values, list) and all(
+            isinstance(value, _KINDS[name]) for name, value in visit._asdict().items()
+        )
+        return visit if sound else None
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(Visit._fields, str),
+    "time": (int, float),
+    "link": int,
+    "honeypot": bool,
+}
+
+
+def header_lines(fields: Iterable[tuple[bytes, bytes]]) -> str:
+    """The fields of a request as a visit has them, without those that are nobody's business."""
+    return "\n".join(
+        f"{name.decode('latin-1')}: {value.decode('latin-1')}"
+        for name, value in fields
+        if name.lower().decode("latin-1") not in SECRET_FIELDS
+    )

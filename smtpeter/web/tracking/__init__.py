@@ -1,0 +1,1 @@
+"""What readers' browsers meet: tracked links and images, hosted images, the web version."""
