@@ -1,0 +1,154 @@
+"""
+Which declarations an element gets, and in which order (CSS Cascading and Inheritance level 4).
+
+In one `style` attribute the later declaration wins, and what a reader does not understand does
+not count. So those of all rules are put into the order of the cascade, shorthands among
+longhands, and only what a later one overrides for certain is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeAlias
+
+from smtpeter.transform.inlinecss.properties import covered, is_plain
+from smtpeter.transform.inlinecss.selectors import Specificity
+from smtpeter.transform.inlinecss.stylesheet import Place, Rule
+from smtpeter.transform.inlinecss.syntax import Declaration
+
+# important, from the style attribute, specificity, number of the rule
+Weight: TypeAlias = tuple[bool, bool, Specificity, int]
+
+_OF_ATTRIBUTE: tuple[Specificity, int] = ((0, 0, 0), -1)
+
+
+class Weighed(NamedTuple):
+    """A declaration and what it weighs: the heaviest wins."""
+
+    weight: Weight
+    declaration: Declaration
+
+
+class Styling(NamedTuple):
+    """
+    What goes into a `style` attribute.
+
+    Attributes:
+        before: declarations to stand before those that are there.
+        after: those to stand behind them.
+        raised: declarations that stay in a sheet and would win, and now would not.
+    """
+
+    before: str
+    after: str
+    raised: frozenset[Place]
+
+
+NOTHING = Styling("", "", frozenset())
+
+
+def styling(
+    moved: Sequence[tuple[Specificity, int, Rule]],
+    kept: Sequence[tuple[Specificity, int, Rule]],
+    attribute: Sequence[Declaration],
+    *,
+    closed: bool = True,
+) -> Styling:
+    """
+    Work out what an element gets.
+
+    Args:
+        moved: the rules that meet it, each with its specificity and its number.
+        kept: rules that stay and may meet it.
+        attribute: what its own `style` attribute says.
+        closed: further declarations may stand behind those.
+    """
+    own = [Weighed((each.important, True, *_OF_ATTRIBUTE), each) for each in attribute]
+    given = _trimmed(sorted([*_weighed(moved), *own], key=lambda each: each.weight))
+    rivals = [
+        (weighed, rule.place(weighed.declaration))
+        for specificity, number, rule in kept
+        for weighed in _weighed([(specificity, number, rule)])
+    ]
+    raised = frozenset(
+        place
+        for rival, place in rivals
+        if not rival.declaration.important and _would_win(rival, given)
+    )
+    before: list[str] = []
+    after: list[str] = []
+    for each in given:
+        weight, declaration = each
+        if weight[1]:
+            continue
+        if not declaration.important:
+            before.append(_text(declaration))
+        elif not closed:
+            before.append(f"{_text(declaration)}!important")
+        elif _is_threatened(each, [rival for rival, _ in rivals]):
+            after.append(f"{_text(declaration)}!important")
+        else:
+            after.append(_text(declaration))
+    return Styling(";".join(before), ";".join(after), raised)
+
+
+def _weighed(rules: Iterable[tuple[Specificity, int, Rule]]) -> list[Weighed]:
+    return [
+        Weighed((each.important, False, specificity, number), each)
+        for specificity, number, rule in rules
+        for each in rule.declarations
+        if not each.name.startswith("--")
+    ]
+
+
+def _trimmed(ascending: Sequence[Weighed]) -> list[Weighed]:
+    """Leave out what is overridden by another rule for every reader."""
+    kept: list[Weighed] = []
+    overridden: set[str] = set()
+    unjudged: list[Weighed] = []
+    said: set[tuple[str, str]] = set()
+    for each in reversed(ascending):
+        name, value = each.declaration[:2]
+        longhands = covered(name)
+        for later in tuple(unjudged):
+            other = later.declaration
+            # alternatives within one rule are meant for readers of different age
+            if later.weight == each.weight or longhands.isdisjoint(covered(other.name)):
+                continue
+            unjudged.remove(later)
+            if is_plain(other.name, other.value):
+                overridden |= covered(other.name)
+        if longhands <= overridden or (name, value) in said:
+            continue
+        said.add((name, value))
+        kept.append(each)
+        unjudged.append(each)
+    return kept[::-1]
+
+
+def _would_win(rival: Weighed, given: Sequence[Weighed]) -> bool:
+    """Whether it is heavier than what the element is given in its place, for some longhand."""
+    weights: dict[str, Weight] = {}
+    for weight, declaration in given:
+        for longhand in covered(declaration.name):
+            weights[longhand] = weight
+    return any(
+        longhand in weights and weights[longhand] < rival.weight
+        for longhand in covered(rival.declaration.name)
+    )
+
+
+def _is_threatened(important: Weighed, rivals: Sequence[Weighed]) -> bool:
+    """Whether it has to stay important so that what it beats in a sheet does not beat it."""
+    longhands = covered(important.declaration.name)
+    against = [
+        rival for rival in rivals if not longhands.isdisjoint(covered(rival.declaration.name))
+    ]
+    return bool(against) and all(rival.weight < important.weight for rival in against)
+
+
+def _text(declaration: Declaration) -> str:
+    value = declaration.value
+    if "\n" in value:
+        value = " ".join(value.split())
+    return f"{declaration.name}:{value}"

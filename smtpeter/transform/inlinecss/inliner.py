@@ -1,0 +1,120 @@
+"""The inliner: documents in, documents out, and what is remembered of their style sheets."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from threading import Lock
+from typing import TypeAlias
+
+from lxml import etree
+
+from smtpeter.transform.inlinecss.document import (
+    Source,
+    StyleElement,
+    elements,
+    has_text,
+    in_quirks_mode,
+    read,
+)
+from smtpeter.transform.inlinecss.splice import style_edits
+from smtpeter.transform.inlinecss.styled import Styled
+from smtpeter.transform.inlinecss.stylesheet import Place, Sheet
+from smtpeter.transform.markup import NO_INLINE, Edit, Tag, removal, spliced
+
+_CACHE_OCTETS = 8 * 1024 * 1024
+_STYLE = re.compile(r"<[sS][tT][yY][lL][eE]")
+_EVERYWHERE = re.compile(r"\s*(?:all|screen)?\s*", re.IGNORECASE)
+_CSS = re.compile(r"\s*(?:text/css)?\s*", re.IGNORECASE)
+
+# In quirks mode, and the sheets in order.
+_Key: TypeAlias = tuple[bool, tuple[Sheet, ...]]
+
+
+class Inliner:
+    """
+    Moves styles into `style` attributes.
+
+    Args:
+        cache_octets: how much to remember of style sheets, about.
+    """
+
+    def __init__(self, cache_octets: int = _CACHE_OCTETS) -> None:
+        self._cache_octets = cache_octets
+        self._known: OrderedDict[_Key, Styled] = OrderedDict()
+        self._lock = Lock()
+
+    def inline(self, html: str, *, presentational: bool = False) -> str:
+        """
+        Put the styles of a document's style elements where its elements are.
+
+        All else stays as it was. What cannot be moved stays in its style element.
+
+        Args:
+            presentational: also write `width`, `height`, `bgcolor`, `align` and `valign`.
+        """
+        if not _STYLE.search(html) and NO_INLINE not in html.lower():
+            return html
+        try:
+            return spliced(html, self._edits(html, read(html)))
+        except etree.LxmlError:
+            return html
+
+    def _edits(self, html: str, source: Source) -> list[Edit]:
+        styles, edits = _sheets(html, source)
+        styled = self._styled(html, tuple(sheet for _, sheet in styles))
+        changes = styled.changes(
+            elements(source.skeleton), lambda each: has_text(html, source, each)
+        )
+        raised = frozenset[Place]().union(*(change.styling.raised for change in changes))
+        for change in changes:
+            tag = source.starts[change.number]
+            if change.excepted:
+                edits += _without_mark(html, tag)
+            else:
+                edits += style_edits(html, tag, change.styling)
+        for number, (element, sheet) in enumerate(styles):
+            leftover = styled.leftover(number, raised)
+            if not leftover:
+                edits.append(Edit(element.start, element.end, ""))
+            elif leftover != sheet.text:
+                edits.append(Edit(element.content, element.content_end, leftover))
+        return edits
+
+    def _styled(self, html: str, sheets: tuple[Sheet, ...]) -> Styled:
+        """What is known of these sheets, the oldest forgotten where there is too much of it."""
+        key = (in_quirks_mode(html), sheets)
+        with self._lock:
+            styled = self._known.get(key)
+            if styled is not None:
+                self._known.move_to_end(key)
+        if styled is None:
+            styled = Styled(sheets, caseless=key[0], most_octets=self._cache_octets)
+        with self._lock:
+            self._known[key] = styled
+            octets = sum(each.octets for each in self._known.values())
+            while octets > self._cache_octets:
+                _, forgotten = self._known.popitem(last=False)
+                octets -= forgotten.octets
+        return styled
+
+
+def _sheets(html: str, source: Source) -> tuple[list[tuple[StyleElement, Sheet]], list[Edit]]:
+    """The style elements that are ours to read; and the edits for those that are not."""
+    styles: list[tuple[StyleElement, Sheet]] = []
+    edits: list[Edit] = []
+    for element in source.styles:
+        tag = source.starts[element.number]
+        kind, media = tag.get("type"), tag.get("media")
+        if tag.get(NO_INLINE):
+            edits += _without_mark(html, tag)
+        elif kind is None or _CSS.fullmatch(kind.value):
+            movable = media is None or _EVERYWHERE.fullmatch(media.value) is not None
+            text = html[element.content : element.content_end]
+            styles.append((element, Sheet(text, movable)))
+    return styles, edits
+
+
+def _without_mark(html: str, tag: Tag) -> list[Edit]:
+    mark = tag.get(NO_INLINE)
+    return [removal(html, mark)] if mark else []

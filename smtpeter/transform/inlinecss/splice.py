@@ -1,0 +1,84 @@
+"""Where in the source of a document its changes go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from smtpeter.transform.inlinecss.cascade import Styling
+from smtpeter.transform.markup import Attribute, Edit, Tag, attribute_value
+
+_BLANKS = "\t\n\f\r "
+_CSS_STRING = re.compile(r""""([^"'\\\n]*)"|'([^"'\\\n]*)'""")
+_OPEN_REFERENCE = re.compile(r"&#?\w+\Z")
+
+
+def style_edits(html: str, tag: Tag, styling: Styling) -> Iterator[Edit]:
+    """The edits that give a start tag its styles, around those that it has."""
+    attribute = tag.get("style")
+    if attribute is None:
+        text = _joined(styling.before, styling.after)
+        if text:
+            place = _behind_attributes(html, tag)
+            value = _in_quotes(text, '"')
+            yield Edit(place, place, f' style="{value}"')
+    elif attribute.quote:
+        yield from _around(html, attribute, styling)
+    else:
+        old = html[attribute.value_start : attribute.value_end].replace('"', "&#34;")
+        before, after = _in_quotes(styling.before, '"'), _in_quotes(styling.after, '"')
+        name = html[attribute.start : attribute.start + len("style")]
+        text = _joined(before, _joined(_terminated(old), after))
+        yield Edit(attribute.start, attribute.end, f'{name}="{text}"')
+
+
+def _around(html: str, attribute: Attribute, styling: Styling) -> Iterator[Edit]:
+    """Nothing that stands between the quotes is touched."""
+    quote, start, end = attribute.quote, attribute.value_start, attribute.value_end
+    old = html[start:end]
+    empty = not old.strip()
+    if styling.before:
+        text = _in_quotes(styling.before, quote)
+        yield Edit(start, start, text if empty and not styling.after else f"{text};")
+    if styling.after:
+        text = _in_quotes(styling.after, quote)
+        separator = "" if empty or old.rstrip().endswith(";") else ";"
+        if separator and _OPEN_REFERENCE.search(old):
+            separator = " ;"
+        yield Edit(end, end, separator + text)
+
+
+def _joined(first: str, second: str) -> str:
+    separator = "" if first.rstrip().endswith(";") or not (first and second) else ";"
+    return f"{first}{separator}{second}"
+
+
+def _terminated(old: str) -> str:
+    return f"{old} " if _OPEN_REFERENCE.search(old) else old
+
+
+def _in_quotes(text: str, quote: str) -> str:
+    """Declarations as they can stand in an attribute; strings take the other quotes."""
+    if quote in text:
+        other = "'" if quote == '"' else '"'
+        text = _CSS_STRING.sub(lambda match: f"{other}{match[1] or match[2] or ''}{other}", text)
+    return attribute_value(text, quote)
+
+
+def _behind_attributes(html: str, tag: Tag) -> int:
+    """
+    Where an attribute can be added.
+
+    That is before the end of the tag, unless what stands there would take it for a value or
+    become part of one: `<a href=x/>`, `<td class=>`.
+    """
+    end = tag.end - 1
+    if html[end - 1] == "/":
+        end -= 1
+        while html[end - 1] in _BLANKS:
+            end -= 1
+        if html[end - 1] not in "\"'" and end == tag.end - 2:
+            return tag.start + 1 + len(tag.name)
+    while html[end - 1] in _BLANKS:
+        end -= 1
+    return tag.start + 1 + len(tag.name) if html[end - 1] in "=/" else end
