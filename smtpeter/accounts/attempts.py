@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import Generic, TypeVar
 
-from smtpeter.accounts.recent import Recent
+from smtpeter.expiring import Expiring
 
 WINDOW_SECONDS = 600.0
 FAILURES_OF_USER_FROM_NETWORK = 20
@@ -58,7 +58,7 @@ class FailureLimit:
         self._of_user_from: _Counts[tuple[str, str]] = _Counts(seconds)
         self._from_host: _Counts[str] = _Counts(seconds)
         self._of_user: _Counts[str] = _Counts(seconds)
-        self._at_home: Recent[tuple[str, str], bool] = Recent(seconds, AT_HOME_SECONDS, MAX_ENTRIES)
+        self._at_home: Expiring[tuple[str, str], bool] = Expiring(seconds, MAX_ENTRIES)
 
     def blocked(self, address: str, username: str) -> bool:
         """True when this attempt is to be answered without a look at the password."""
@@ -76,7 +76,7 @@ class FailureLimit:
     def succeeded(self, address: str, username: str) -> None:
         """Note a login: what was mistyped before is forgiven."""
         self._of_user_from.forget(self._origin(address, username)[0])
-        self._at_home.put((_user(username), host(address)), value=True)
+        self._at_home.put((_user(username), host(address)), True, AT_HOME_SECONDS)
 
     def delay_seconds(self, address: str, username: str) -> float:
         """How long to hold back the answer to a failure that has been counted, at most 5 s."""

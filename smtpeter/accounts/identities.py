@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from smtpeter.accounts.interfaces import CheckUnavailable
-from smtpeter.accounts.recent import Recent
+from smtpeter.expiring import Expiring
 from smtpeter.message.features import REST_DEFAULTS, Features
 from smtpeter.store import accounts as store
 from smtpeter.store.database import StoreError
@@ -141,7 +141,7 @@ class Identities:
     def __init__(self, database: Readable, seconds: Callable[[], float]) -> None:
         self._database = database
         self._seconds = seconds
-        self._recent: Recent[object, Identity] = Recent(seconds, IDENTITY_SECONDS, MAX_IDENTITIES)
+        self._recent: Expiring[object, Identity] = Expiring(seconds, MAX_IDENTITIES)
 
     async def login(self, username: str) -> Identity | None:
         """Who logs in to SMTP by a user name of ours. Raises `CheckUnavailable`."""
@@ -175,6 +175,7 @@ class Identities:
             self._log.error("nobody can log in, the store says: {error}", error=error)
             raise CheckUnavailable("the store cannot be reached") from error
         if found is not None:
-            self._recent.put((find, key), found, since)
-            self._recent.put(found.avatar_id, found, since)
+            rest = since + IDENTITY_SECONDS - self._seconds()
+            self._recent.put((find, key), found, rest)
+            self._recent.put(found.avatar_id, found, rest)
         return found

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smtpeter.accounts.interfaces import CheckUnavailable
-from smtpeter.accounts.recent import Recent
+from smtpeter.expiring import Expiring
 
 BCRYPT_COST = 12  # about a quarter of a second on today's machines
 REMEMBERED_SECONDS = 60.0
@@ -107,7 +107,7 @@ class PasswordVerifier:
         self._cost = cost
         self._max_waiting = max_waiting
         self._key = secrets.token_bytes(32)
-        self._succeeded: Recent[bytes, bool] = Recent(seconds, REMEMBERED_SECONDS, MAX_REMEMBERED)
+        self._succeeded: Expiring[bytes, bool] = Expiring(seconds, MAX_REMEMBERED)
         self._under_way: dict[bytes, list[Deferred[bool]]] = {}
 
     def verify(self, password: str, stored_hash: str) -> Deferred[bool]:
@@ -150,7 +150,7 @@ class PasswordVerifier:
                 each.errback(CheckUnavailable("the password could not be checked"))
             return
         if outcome:
-            self._succeeded.put(key, value=True)
+            self._succeeded.put(key, True, REMEMBERED_SECONDS)
         for each in waiting:
             each.callback(outcome)
 

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.names import client, dns, hosts, resolve
 from twisted.names.error import DNSNameError
 
-from smtpeter.delivery.expiring import Expiring
+from smtpeter.expiring import Expiring
 from smtpeter.values import frozen
 
 CACHED_ANSWERS = 10_000
@@ -73,7 +73,7 @@ class MailResolver:
     def __init__(self, resolver: IResolver, clock: IReactorTime) -> None:
         self._resolver = resolver
         self._clock = clock
-        self._answers: Expiring[tuple[int, str], _Answer] = Expiring(clock, CACHED_ANSWERS)
+        self._answers: Expiring[tuple[int, str], _Answer] = Expiring(clock.seconds, CACHED_ANSWERS)
 
     async def mail_exchangers(self, domain: str) -> tuple[MailExchanger, ...]:
         """

@@ -10,8 +10,8 @@ from twisted.internet.ssl import optionsForClientTLS
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
-from smtpeter.delivery.expiring import Expiring
 from smtpeter.delivery.route import literal_address
+from smtpeter.expiring import Expiring
 from smtpeter.smtp.opening import Encryption
 
 REMEMBERED_HOSTS = 10_000
@@ -44,8 +44,8 @@ class TlsPolicies:
     def __init__(self, policy: TlsPolicy, clock: IReactorTime, *, implicit: bool = False) -> None:
         self.policy = policy
         self._implicit = implicit
-        self._broken: Expiring[str, bool] = Expiring(clock, REMEMBERED_HOSTS)
-        self._verifying: Expiring[str, Encryption] = Expiring(clock, REMEMBERED_HOSTS)
+        self._broken: Expiring[str, bool] = Expiring(clock.seconds, REMEMBERED_HOSTS)
+        self._verifying: Expiring[str, Encryption] = Expiring(clock.seconds, REMEMBERED_HOSTS)
         self._context = _unverified_context(policy)
 
     def for_host(self, host: str) -> Encryption | None:
