@@ -55,38 +55,24 @@ def judge(
 
 def expired() -> Outcome:
     """The outcome for a message whose time was over before an attempt began."""
-    return Outcome(
-        verdict=Verdict.FAILED,
-        type="timeout",
-        state="process",
-        code=0,
-        status="4.4.7",
-        text="The time for delivering the message is over",
-    )
+    text = "The time for delivering the message is over"
+    return _before_the_attempt(Verdict.FAILED, "timeout", "4.4.7", text)
 
 
 def content_gone() -> Outcome:
     """The outcome for a message whose content is not kept any more."""
-    return Outcome(
-        verdict=Verdict.FAILED,
-        type="error",
-        state="process",
-        code=0,
-        status="5.3.0",
-        text="The content of the message is no longer kept",
-    )
+    text = "The content of the message is no longer kept"
+    return _before_the_attempt(Verdict.FAILED, "error", "5.3.0", text)
 
 
 def fault_of_ours() -> Outcome:
     """The outcome of an attempt that a fault of this program prevented."""
-    return Outcome(
-        verdict=Verdict.DEFERRED,
-        type="error",
-        state="process",
-        code=0,
-        status="4.3.0",
-        text="Internal error",
-    )
+    return _before_the_attempt(Verdict.DEFERRED, "error", "4.3.0", "Internal error")
+
+
+def _before_the_attempt(verdict: Verdict, kind: str, status: str, text: str) -> Outcome:
+    """What ended in this house, without a word from the receiver."""
+    return Outcome(verdict, type=kind, state="process", code=0, status=status, text=text)
 
 
 def _given_up(outcome: Outcome) -> Outcome:
