@@ -1,0 +1,1 @@
+"""Processes of our own, for work that would hold up the reactor even from a thread."""

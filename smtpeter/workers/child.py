@@ -1,0 +1,84 @@
+"""
+The program of a worker process: it takes jobs from its owner until the owner hangs up.
+
+The owner gives it one end of a socket as descriptor `CHANNEL`, and names the modules that
+are worth loading before the first job as arguments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from smtpeter.workers.frames import FrameReader, framed, value_of
+
+CHANNEL = 3
+READY = "ready"
+# The reactor, which answers everybody, comes first where they share a core.
+NICENESS = 5
+# Beyond its time the owner kills us. When the owner itself is gone, the alarm does.
+ALARM_FACTOR = 2
+_READ_OCTETS = 1024 * 1024
+
+
+def main() -> None:
+    # The end of the service comes as the end of the channel: when a terminal or a service
+    # manager tells all processes at once, the owner still has mail on its way.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    os.nice(NICENESS)
+    for name in sys.argv[1:]:
+        importlib.import_module(name)
+    channel = socket.socket(fileno=CHANNEL)
+    channel.setblocking(True)
+    with contextlib.suppress(ConnectionError), channel:
+        channel.sendall(framed(READY))
+        for request in requests(channel):
+            channel.sendall(answer(request))
+
+
+def requests(channel: socket.socket) -> Iterator[bytes]:
+    """What the owner asks, until it hangs up."""
+    reader = FrameReader()
+    while piece := channel.recv(_READ_OCTETS):
+        yield from reader.feed(piece)
+
+
+def answer(request: bytes) -> bytes:
+    """
+    Do a job.
+
+    Args:
+        request: a pickle of how many seconds it may take, the function, and its arguments.
+
+    Returns:
+        A frame: True and the result, or False and one line about the error.
+    """
+    try:
+        seconds: float
+        function: Callable[..., Any]
+        seconds, function, args = value_of(request)
+        signal.setitimer(signal.ITIMER_REAL, seconds * ALARM_FACTOR)
+        return framed((True, function(*args)))
+    except Exception as error:
+        return framed((False, describe(error)))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def describe(error: Exception) -> str:
+    """What was raised and where, in one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""  # noqa: PTH119 - text only
+    return f"{type(error).__name__}: {error}{where}"
+
+
+if __name__ == "__main__":
+    main()
