@@ -90,6 +90,8 @@ class Identifiers:
         """
         if not _MESSAGE_ID.fullmatch(message_id):
             raise ValueError(f"{message_id!r} is no message id")
+        if kind not in KINDS:
+            raise ValueError(f"{kind!r} is no kind: {', '.join(KINDS)}")
         if not 0 <= number < NUMBERS:
             raise ValueError(f"number {number} is not from 0 to {NUMBERS - 1}")
         if not 0 <= origin < ORIGINS:

@@ -184,9 +184,10 @@ def attribute_value(value: str, quote: str = "") -> str:
 
 def removal(text: str, attribute: Attribute) -> Edit:
     """The edit that takes an attribute out of its tag; its neighbours stay what they are."""
-    if not _CLEAR_OF_THE_NEXT.match(text, attribute.end):
-        return Edit(attribute.start, attribute.end, "/")
     start = attribute.start
+    if not _CLEAR_OF_THE_NEXT.match(text, attribute.end):
+        separator = "" if text.startswith("/", attribute.end) else "/"
+        return Edit(start, attribute.end, separator)
     while text[start - 1] in _BLANKS:
         start -= 1
     return Edit(start, attribute.end, "")
