@@ -1,0 +1,73 @@
+"""The web version: its address in a message, and its page where there is no HTML."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+from smtpeter.message.parts import Part
+from smtpeter.transform.markup import Edit, attribute_value, spliced, tags
+
+PLACEHOLDER = "{$webversion}"
+
+# Editors percent-encode in an address what an address may not hold.
+_IN_ADDRESS = re.compile(r"(?:\{|%7[Bb])(?:\$|%24)webversion(?:\}|%7[Dd])")
+
+
+def webversion_url(base: str, identifier: str) -> str:
+    """
+    The address of the web version of a message.
+
+    Args:
+        base: scheme and host of ours: `https://clicks.shop.example`.
+    """
+    return f"{base}/webversion/{identifier}"
+
+
+def wants_webversion(text: str) -> bool:
+    """False for a text that has no place for the address, without looking closely."""
+    return "webversion" in text
+
+
+def fill_in_text(text: str, url: str) -> str:
+    """Put an address in every place for it in a plain text."""
+    return text.replace(PLACEHOLDER, url)
+
+
+def fill_in_html(html: str, url: str) -> str:
+    """
+    Put an address in every place for it in a document, comments and attributes included.
+
+    Within an `href` the dollar sign and the braces may be percent-encoded.
+    """
+    if not wants_webversion(html):
+        return html
+    edits = [
+        Edit(*place.span(), attribute_value(url, href.quote or '"'))
+        for tag in tags(html)
+        if (href := tag.get("href")) is not None
+        for place in _IN_ADDRESS.finditer(html, href.value_start, href.value_end)
+    ]
+    return spliced(html, edits).replace(PLACEHOLDER, escape(url))
+
+
+def text_parts(root: Part) -> list[Part]:
+    """The text/plain parts that a reader sees as the message, in order; no attachments."""
+    return [
+        part
+        for part in root.walk()
+        if part.media_type == "text/plain"
+        and not part.filename
+        and part.disposition != "attachment"
+    ]
+
+
+def text_page(text: str, title: str = "") -> str:
+    """A page that shows a plain text as it was written."""
+    return (
+        "<!DOCTYPE html>\n"
+        '<html><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title></head>\n"
+        f'<body><pre style="white-space: pre-wrap">\n{escape(text)}</pre></body></html>\n'
+    )
