@@ -7,6 +7,7 @@ import string
 import time
 from collections.abc import Callable
 
+NODES = 1024
 ID_CHARACTERS = 16
 
 # In the order in which indexes sort them.
@@ -23,19 +24,27 @@ class KeySource:
     """
     Makes keys that grow with time, so that new rows land next to each other.
 
+    A key holds microseconds since the epoch, which 63 bits have room for until the year
+    2255, and the node: another process on the same database has another, as good as always,
+    and does not make the same key in the same microsecond.
+
     Args:
         seconds: the wall clock, seconds since the epoch.
         greatest: the greatest key in use; a clock set back never makes one twice.
+        node: below `NODES`; None for chance.
     """
 
-    def __init__(self, seconds: Callable[[], float], greatest: int = 0) -> None:
+    def __init__(
+        self, seconds: Callable[[], float], greatest: int = 0, node: int | None = None
+    ) -> None:
         self._seconds = seconds
-        self._last = greatest
+        self._last = greatest // NODES
+        self._node = secrets.randbelow(NODES) if node is None else node
 
     def next(self) -> int:
-        """A key greater than all before it: microseconds since the epoch, or one more."""
+        """A key greater than all before it."""
         self._last = max(self._last + 1, int(self._seconds() * 1_000_000))
-        return self._last
+        return self._last * NODES + self._node
 
 
 class MessageIds:

@@ -4,17 +4,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smtpeter.store.keys import KeySource, MessageIds, message_id
+from smtpeter.store.keys import NODES, KeySource, MessageIds, message_id
 
 
 class KeySourceTests(SynchronousTestCase):
     """Keys of submissions."""
 
     def test_microseconds(self) -> None:
-        """A key is the time in microseconds."""
-        self.assertEqual(1_700_000_000_250_000, KeySource(lambda: 1_700_000_000.25).next())
+        """A key is the time in microseconds, and the node."""
+        keys = KeySource(lambda: 1_700_000_000.25, node=5)
+        self.assertEqual(1_700_000_000_250_000 * NODES + 5, keys.next())
+        self.assertEqual(1_700_000_000_250_001 * NODES + 5, keys.next())
 
-    @given(st.lists(st.floats(0, 4e9), min_size=2, max_size=50), st.integers(0, 2**52))
+    def test_nodes(self) -> None:
+        """Two nodes make different keys in the same microsecond, however many each makes."""
+        one, other = (KeySource(lambda: 0.0, node=node) for node in (0, NODES - 1))
+        made = {each.next() for each in (one, other) for _ in range(2 * NODES)}
+        self.assertEqual(4 * NODES, len(made))
+
+    def test_by_chance(self) -> None:
+        """Nobody has to number the nodes."""
+        nodes = {KeySource(lambda: 0.0).next() % NODES for _ in range(100)}
+        self.assertGreater(len(nodes), 1)
+
+    @given(st.lists(st.floats(0, 4e9), min_size=2, max_size=50), st.integers(0, 2**62))
     def test_always_greater(self, times: list[float], greatest: int) -> None:
         """Whatever the clock does, each key is greater than all before it."""
         clock = iter(times)
