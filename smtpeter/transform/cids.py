@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
@@ -17,6 +17,7 @@ _CSS_URL = re.compile(
     re.IGNORECASE,
 )
 _MENTION = re.compile(rf"""{_SCHEME}[^\s"'<>]++""", re.IGNORECASE)
+_LIKELY = re.compile(r"cid|&#", re.IGNORECASE)
 # An address is written between quotes of any kind, between parentheses, or without anything.
 _UNSAFE = re.compile(r"""[\s"'()<>\\`]""")
 
@@ -57,7 +58,9 @@ def references(html: str) -> Iterator[Reference]:
             for match in _CSS_URL.finditer(html, style_starts, tag.start):
                 yield Reference(*match.span(1), match[1], raw=True)
         style_starts = tag.end if tag.name == "style" and not tag.closing else -1
-        for attribute in () if tag.closing else tag.attributes:
+        if tag.closing or not _LIKELY.search(html, tag.start, tag.end):
+            continue
+        for attribute in tag.attributes:
             if attribute.name == "style":
                 yield from _in_style(html, attribute)
             elif attribute.name == "background" or (tag.name, attribute.name) == ("img", "src"):
@@ -77,18 +80,21 @@ def mentions(html: str) -> set[str]:
     return {each for address in found for each in _content_ids(decoded(address))}
 
 
-def with_addresses(html: str, url: Callable[[Reference], str | None]) -> str:
+def with_addresses(
+    html: str, found: Iterable[Reference], url: Callable[[Reference], str | None]
+) -> str:
     """
     Put other addresses in the place of references.
 
     Args:
+        found: the `references` of this text.
         url: gives the new address, None to leave a reference as it is.
     """
     return spliced(
         html,
         [
             Edit(each.start, each.end, _written(address, each))
-            for each in references(html)
+            for each in found
             if (address := url(each)) is not None
         ],
     )

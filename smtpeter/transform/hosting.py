@@ -106,6 +106,7 @@ class _Body:
 
     part: Part
     before: BodyText
+    references: tuple[Reference, ...]
     images: Mapping[str, Part]
 
     def image(self, reference: Reference) -> Part | None:
@@ -120,7 +121,8 @@ def _bodies(octets: bytes, root: Part) -> list[_Body]:
         before = decoded(octets, part)
         if before is None:
             return []
-        bodies.append(_Body(part, before, _images_near(root, part)))
+        found = tuple(references(before.text))
+        bodies.append(_Body(part, before, found, _images_near(root, part)))
     return bodies
 
 
@@ -146,7 +148,7 @@ def _only_shown(root: Part, bodies: list[_Body]) -> set[int]:
     spoken_of: set[str] = set()
     for body in bodies:
         html = body.before.text
-        found = [(each, part) for each in references(html) if (part := body.image(each))]
+        found = [(each, part) for each in body.references if (part := body.image(each))]
         shown.update(part.start for _, part in found)
         spoken_of |= mentions(spliced(html, [Edit(each.start, each.end, "") for each, _ in found]))
     if len(spoken_of) > _MENTIONS:
@@ -195,5 +197,5 @@ def _references_edits(
         return hosted[part.start].url if part is not None and part.start in hosted else None
 
     for body in bodies:
-        html = with_addresses(body.before.text, partial(url, body))
+        html = with_addresses(body.before.text, body.references, partial(url, body))
         yield from edits_for(octets, body.part, body.before, html)
