@@ -13,6 +13,8 @@ from urllib.parse import unquote_to_bytes
 
 from smtpeter.message.charsets import codec
 
+VALUE_OCTETS = 16 * 1024
+
 _REMEMBERED_OCTETS = 100  # "text/html; charset=utf-8" and its like come with every message
 _COMMENT_DEPTH = 5
 
@@ -52,9 +54,9 @@ def parse_parameters(raw: bytes) -> Parameterized:
     Read the value of a field; what cannot be understood is left out.
 
     Encoded-words (RFC 2047) in values are decoded: the standard forbids them there, and
-    many mail programs write them. Takes time in proportion to the length.
+    many mail programs write them. What stands behind `VALUE_OCTETS` is not read.
     """
-    return _remembered(raw) if len(raw) <= _REMEMBERED_OCTETS else _parse(raw)
+    return _remembered(raw) if len(raw) <= _REMEMBERED_OCTETS else _parse(raw[:VALUE_OCTETS])
 
 
 def _parse(raw: bytes) -> Parameterized:

@@ -159,7 +159,7 @@ def _codecs(body: bytes, part: Part) -> Iterator[str]:
         yield _MEANT[declared]
     if (declared and not extends_ascii(declared)) or b"\x1b" in body or b"\0" in body:
         return
-    yield from ("utf_8", "cp1252", "latin_1")
+    yield from ("ascii", "utf_8", "cp1252", "latin_1")
 
 
 def _declared(body: bytes, part: Part) -> str:

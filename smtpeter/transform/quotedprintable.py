@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import NamedTuple
 
-_WINDOW_OCTETS = 512  # how far is looked at first
+_NEAR_OCTETS = 256
+_AREA = (2 * _NEAR_OCTETS) ** 2  # how far is looked at first, see `_nearest`
 _WIDER = 4
 # How much is searched at most, for octets of this length.
 _SEARCHED_OCTETS = 1024 * 1024
-_SEARCHED_TIMES = 16
+_SEARCHED_TIMES = 8
 
 _TRAILING_BLANKS = re.compile(rb"(?<![ \t])[ \t]++(?=\r\n|\Z)")
 
@@ -133,44 +134,56 @@ class _Comparison:
 
     def _next_unchanged(self, line: int, position: int) -> tuple[int, int]:
         """The next line that is the same, and where it stands; at worst the common end."""
-        window = _WINDOW_OCTETS
+        area = _AREA
         while self._left > 0:
-            found = self._nearest(window, line, position)
+            found = self._nearest(area, line, position)
             if found is not None:
                 return found
-            rest = self._end - position
-            if window > rest and window > rest + sum(map(len, self._said[line : self._last])):
+            longest = self._end - position + _NEAR_OCTETS
+            if area > longest and area > longest * (self._octets_until_last(line) + _NEAR_OCTETS):
                 break
-            window *= _WIDER
+            area *= _WIDER
         return self._last, self._end
 
-    def _nearest(self, window: int, line: int, position: int) -> tuple[int, int] | None:
-        """Find the line with the fewest octets, old and new, between here and there."""
-        said, octets = self._said, self._octets
-        nearest: tuple[int, int] | None = None
-        skipped = 0
-        for number in range(line, self._ended):
-            if skipped >= window or self._left <= 0:
-                break
-            length = len(said[number])
-            end = min(position + window - skipped + length, self._end)
-            found = self._find(number, position, end)
-            if found >= 0:
-                nearest = number, found
-                window = skipped + found - position
-                if number + 1 < self._ended and octets.startswith(said[number + 1], found + length):
-                    break  # two lines in a row are no accident
-            skipped += length
-        return nearest
+    def _octets_until_last(self, line: int) -> int:
+        return sum(map(len, self._said[line : self._last]))
 
-    def _find(self, number: int, start: int, end: int) -> int:
-        """Where a line stands; it begins a line of text if it did so before. -1 for nowhere."""
-        said = self._said[number]
-        if not said:
-            return -1
-        if self._octets.startswith(said, start, end):
-            return start
-        self._left -= end - start
-        if number and self._said[number - 1].endswith(b"\n"):
-            return self._octets.find(b"\n" + said, start, end) + 1 or -1
-        return self._octets.find(said, start, end)
+    def _nearest(self, area: int, line: int, position: int) -> tuple[int, int] | None:
+        """
+        Find the line with the fewest octets, old and new, between here and there.
+
+        Where much was put in, the next lines are looked for far away; where much was
+        taken out, lines far behind are looked for nearby. What began a line of text
+        does so again. Two lines in a row are no accident.
+
+        Args:
+            area: how many octets of the one times octets of the other may lie between.
+        """
+        said, octets = self._said, self._octets
+        find, stands = octets.find, octets.startswith
+        nearest: tuple[int, int] | None = None
+        least = area
+        skipped = 0
+        begins = line > 0 and said[line - 1].endswith(b"\n")
+        for number in range(line, self._ended):
+            away = min(area // (skipped + _NEAR_OCTETS) - _NEAR_OCTETS, least - skipped)
+            if away < 0 or self._left < 0:
+                break
+            words = said[number]
+            end = min(position + away + len(words), self._end)
+            if words:
+                if stands(words, position, end):
+                    found = position
+                elif begins:
+                    found = find(b"\n" + words, position, end) + 1 or -1
+                else:
+                    found = find(words, position, end)
+                if found >= 0:
+                    nearest = number, found
+                    if stands(said[number + 1], found + len(words), self._end):
+                        break
+                    least = skipped + found - position
+            self._left -= end - position
+            skipped += len(words)
+            begins = words.endswith(b"\n")
+        return nearest
