@@ -23,7 +23,7 @@ from smtpeter.message.examination import Examination, examine
 from smtpeter.message.features import Features
 from smtpeter.message.reply import Refused, Reply, storage_full, storage_unavailable
 from smtpeter.store import events, idempotency, messages
-from smtpeter.store.database import StorageFull, StoreError
+from smtpeter.store.database import CommitUnclear, StorageFull, StoreError
 from smtpeter.store.keys import KeySource, message_id
 from smtpeter.store.store import Store
 from smtpeter.store.writer import Change, WriterBusy
@@ -115,9 +115,20 @@ class Intake:
         key = submission.idempotency_key or examination.idempotency_key
         if key is None:
             stored = self._store.add(changes, content.octets)
+            stored.addErrback(self._look_whether_stored, added[0].parcel.key)
             return stored.addCallback(self._stored, added, content, features)
         once = self._store_once(who.account_id, key, submission, changes, added, content.octets)
         return Deferred.fromCoroutine(once).addCallback(self._stored, added, content, features)
+
+    def _look_whether_stored(self, failure: Failure, key: int) -> Failure | Deferred[None]:
+        """A client whose mail is stored shall not be told to send it again."""
+        if not failure.check(CommitUnclear):
+            return failure
+
+        def found(stored: bool) -> Failure | None:  # noqa: FBT001
+            return None if stored else failure
+
+        return self._store.read(messages.is_stored, key).addCallback(found)
 
     def _stored(
         self,
@@ -156,13 +167,15 @@ class Intake:
         for _ in range(CLAIM_TRIES):
             now = self._seconds()
             if earlier := await self._store.read(idempotency.answer, claim, now):
-                return _same_again(claim, earlier)
+                return None if earlier.ids == ids else _same_again(claim, earlier)
             try:
                 await self._store.add([*changes, idempotency.keep(claim, ids, now)], octets)
             except IntegrityError:
                 # Either the same request came twice at the same moment and the other was
                 # faster, or an answer older than a day is in the way.
                 await self._store.transact(idempotency.forget_old, now)
+            except CommitUnclear:
+                continue  # the next look tells
             else:
                 return None
         raise storage_unavailable()

@@ -7,7 +7,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.accounts.interfaces import SenderInfo
@@ -18,7 +18,7 @@ from smtpeter.message.envelope import Accepted, Envelope, Recipient, Submission,
 from smtpeter.message.features import ALL_ON, SPELLINGS, SWITCHES, Features, Overrides
 from smtpeter.message.reply import Refused
 from smtpeter.store import accounts, messages, tables
-from smtpeter.store.database import Database, StorageFull, StoreUnavailable
+from smtpeter.store.database import CommitUnclear, Database, StorageFull, StoreUnavailable
 from smtpeter.store.keys import KeySource
 from smtpeter.store.messages import Message
 from smtpeter.store.writer import Change, WriterBusy
@@ -37,6 +37,7 @@ class OpenStore:
 
     Attributes:
         trouble: what adding mail fails with.
+        mute: it is added all the same.
     """
 
     def __init__(self, database: Database) -> None:
@@ -44,6 +45,7 @@ class OpenStore:
         self.prompt = True
         self.asked: list[Asked] = []
         self.trouble: Exception | None = None
+        self.mute = False
 
     def read(self, function: Callable[..., Any], *args: Any) -> Deferred[Any]:
         return self._ask(lambda: self._call(self.database.connect, function, args))
@@ -60,11 +62,13 @@ class OpenStore:
             return function(connection, *args)
 
     def _add(self, changes: Sequence[Change]) -> None:
-        if self.trouble is not None:
+        if self.trouble is not None and not self.mute:
             raise self.trouble
         with self.database.begin() as connection:
             for change in changes:
                 connection.execute(change.statement, change.rows)
+        if self.trouble is not None:
+            raise self.trouble
 
     def _ask(self, act: Callable[[], Any]) -> Deferred[Any]:
         asked = Asked(act)
@@ -329,6 +333,39 @@ class RefusalTests(IntakeCase):
             for key in (None, "order-5512"):
                 reply, status = self.refused(submission(idempotency_key=key))
                 self.assertEqual(("451 4.3.0", 503), (reply[:9], status))
+
+
+class CommitUnclearTests(IntakeCase):
+    """The store was lost just when it should have said that mail is stored."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.store_.trouble = CommitUnclear("lost")
+
+    def test_stored(self) -> None:
+        """Mail that is found to be stored is accepted once, with or without a key."""
+        self.store_.mute = True
+        for key in (None, "order-5512"):
+            accepted = self.accepted(submission(idempotency_key=key))
+            [announced] = self.announced.pop()[0]
+            self.assertEqual((announced.id,), accepted.ids)
+
+    def test_not_stored(self) -> None:
+        """Mail that is not is refused for the time being."""
+        for key in (None, "order-5512"):
+            reply, _ = self.refused(submission(idempotency_key=key))
+            self.assertEqual("451 4.3.0", reply[:9])
+            self.assertEqual([], self.announced)
+
+    def test_still_away(self) -> None:
+        """So is mail of which that cannot be found out."""
+        self.store_.mute = True
+
+        def away(*_: object) -> Deferred[None]:
+            return fail(StoreUnavailable("away"))
+
+        self.patch(self.store_, "read", away)
+        self.assertEqual("451 4.3.0", self.refused(submission())[0][:9])
 
 
 class HopTests(IntakeCase):

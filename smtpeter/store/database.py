@@ -48,6 +48,10 @@ class StoreUnavailable(StoreError):
     """The database does not answer now, or not as it should."""
 
 
+class CommitUnclear(StoreUnavailable):
+    """The answer to a commit did not come: what was written may be there, or not."""
+
+
 class StorageFull(StoreError):
     """There is no room left for what was to be written."""
 
@@ -153,9 +157,22 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A transaction to write in; it commits at the end, or leaves nothing behind."""
-        with _translated(), self._writing.begin() as connection:
-            yield connection
+        """
+        A transaction to write in; it commits at the end, or leaves nothing behind.
+
+        Raises:
+            CommitUnclear: which of both, nobody knows.
+            StoreError: it left nothing behind.
+        """
+        committing = False
+        try:
+            with _translated(), self._writing.begin() as connection:
+                yield connection
+                committing = True
+        except StoreUnavailable as error:
+            if committing:
+                raise CommitUnclear(str(error)) from error
+            raise
 
     def close(self) -> None:
         """

@@ -11,7 +11,17 @@ from functools import lru_cache
 from typing import Any
 
 from attrs import field
-from sqlalchemy import Connection, Row, bindparam, func, insert, literal_column, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    bindparam,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from smtpeter.message.address import AddressError, Mailbox
 from smtpeter.message.content import Content
@@ -261,6 +271,11 @@ _SET_RECEIVER = (
 def greatest_key(connection: Connection) -> int:
     """The greatest key of a submission, 0 when there is none."""
     return connection.execute(select(func.max(submissions.c.key))).scalar_one() or 0
+
+
+def is_stored(connection: Connection, key: int) -> bool:
+    """True when there is a submission with that key."""
+    return bool(connection.execute(select(exists().where(submissions.c.key == key))).scalar_one())
 
 
 def load_content(connection: Connection, key: int) -> Content | None:

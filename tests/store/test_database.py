@@ -2,12 +2,14 @@ import sqlite3
 import subprocess
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import event, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from smtpeter.store import database as module
 from smtpeter.store.database import (
+    CommitUnclear,
     Database,
     StorageFull,
     StoreError,
@@ -50,6 +52,26 @@ class DatabaseTests(DatabaseCase):
         self.database.close()
         self.add()
         self.assertEqual(2, self.count())
+
+    def test_commit_without_an_answer(self) -> None:
+        """When the connection is lost at the commit, nobody claims to know how it ended."""
+        dialect = self.database.engine.dialect
+        driver = dialect.loaded_dbapi
+        assert driver is not None
+        really_commit = dialect.do_commit
+        for arrives in (True, False):
+            before = self.count()
+
+            def lost(connection: Any, *, arrives: bool = arrives) -> None:
+                if arrives:
+                    really_commit(connection)
+                raise driver.OperationalError("the connection was lost")
+
+            self.patch(dialect, "do_commit", lost)
+            self.assertRaises(CommitUnclear, self.add)
+            self.patch(dialect, "do_commit", really_commit)
+            self.assertEqual(before + arrives, self.count())
+            self.add()
 
     def test_exception_leaves_nothing(self) -> None:
         """A transaction that ends with an exception leaves nothing behind."""

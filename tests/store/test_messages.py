@@ -132,6 +132,14 @@ class MessageTests(DatabaseCase):
         self.conclude(new, State.WAITING, reply="450 a\0b \ud800 c")
         self.assertEqual("450 a\ufffdb \ufffd c", self.row(new)["last_reply"])
 
+    def test_is_stored(self) -> None:
+        """It can be asked whether a submission arrived."""
+        new, other = message(), message()
+        self.store(new)
+        with self.database.connect() as connection:
+            self.assertTrue(messages.is_stored(connection, new.parcel.key))
+            self.assertFalse(messages.is_stored(connection, other.parcel.key))
+
     def test_greatest_key(self) -> None:
         """The greatest key in use is known; it is 0 in an empty database."""
         with self.database.connect() as connection:
