@@ -42,8 +42,11 @@ function selectors(text) {
 // Signs inside of strings and attribute selectors mean no pseudo-class.
 const bare = (selector) => selector.replace(/\\.|"[^"]*"|'[^']*'|\[[^\]]*\]/g, "");
 
+// Sheets that the mail has itself; those it links to never came.
+const sheets = (page) => [...page.styleSheets].filter((sheet) => sheet.ownerNode.localName === "style");
+
 function keepStatic(page) {
-  for (const sheet of page.styleSheets) {
+  for (const sheet of sheets(page)) {
     const conditional = sheet.ownerNode.hasAttribute(OPT_OUT)
       || !["", "all"].includes(sheet.media.mediaText.trim().toLowerCase());
     for (let at = sheet.cssRules.length - 1; at >= 0; at--) {
@@ -91,7 +94,7 @@ if (mode === "static") {
   for (const style of [...is.querySelectorAll("style")]) style.remove();
 }
 
-const rules = [...was.styleSheets].flatMap((sheet) => [...styleRules(sheet.cssRules)]).map((rule) => ({
+const rules = sheets(was).flatMap((sheet) => [...styleRules(sheet.cssRules)]).map((rule) => ({
   selector: rule.selectorText,
   names: [...rule.style].filter((name) => !name.startsWith("--")),
 }));
