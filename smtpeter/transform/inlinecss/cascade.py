@@ -15,6 +15,7 @@ from smtpeter.transform.inlinecss.properties import covered, is_plain
 from smtpeter.transform.inlinecss.selectors import Specificity
 from smtpeter.transform.inlinecss.stylesheet import Place, Rule
 from smtpeter.transform.inlinecss.syntax import Declaration
+from smtpeter.transform.inlinecss.variables import Variables, resolved, uses_variables
 
 # important, from the style attribute, specificity, number of the rule
 Weight: TypeAlias = tuple[bool, bool, Specificity, int]
@@ -23,10 +24,16 @@ _OF_ATTRIBUTE: tuple[Specificity, int] = ((0, 0, 0), -1)
 
 
 class Weighed(NamedTuple):
-    """A declaration and what it weighs: the heaviest wins."""
+    """
+    A declaration and what it weighs: the heaviest wins.
+
+    Attributes:
+        resolved: variables in its value were replaced.
+    """
 
     weight: Weight
     declaration: Declaration
+    resolved: bool = False
 
 
 class Styling(NamedTuple):
@@ -52,6 +59,7 @@ def styling(
     kept: Sequence[tuple[Specificity, int, Rule]],
     attribute: Sequence[Declaration],
     *,
+    variables: Variables = (),
     closed: bool = True,
 ) -> Styling:
     """
@@ -61,14 +69,16 @@ def styling(
         moved: the rules that meet it, each with its specificity and its number.
         kept: rules that stay and may meet it.
         attribute: what its own `style` attribute says.
+        variables: its custom properties.
         closed: further declarations may stand behind those.
     """
     own = [Weighed((each.important, True, *_OF_ATTRIBUTE), each) for each in attribute]
-    given = _trimmed(sorted([*_weighed(moved), *own], key=lambda each: each.weight))
+    given = sorted([*_weighed(moved), *own], key=lambda each: each.weight)
+    given = _trimmed([_resolved(each, variables) for each in given])
     rivals = [
-        (weighed, rule.place(weighed.declaration))
+        (rival, rule.place(rival.declaration))
         for specificity, number, rule in kept
-        for weighed in _weighed([(specificity, number, rule)])
+        for rival in _weighed([(specificity, number, rule)])
     ]
     raised = frozenset(
         place
@@ -78,10 +88,11 @@ def styling(
     before: list[str] = []
     after: list[str] = []
     for each in given:
-        weight, declaration = each
-        if weight[1]:
-            continue
-        if not declaration.important:
+        declaration = each.declaration
+        if each.weight[1]:  # stands there, but for its variables
+            if each.resolved and closed:
+                after.append(_text(declaration) + "!important" * declaration.important)
+        elif not declaration.important:
             before.append(_text(declaration))
         elif not closed:
             before.append(f"{_text(declaration)}!important")
@@ -90,6 +101,16 @@ def styling(
         else:
             after.append(_text(declaration))
     return Styling(";".join(before), ";".join(after), raised)
+
+
+def _resolved(weighed: Weighed, variables: Variables) -> Weighed:
+    declaration = weighed.declaration
+    if not uses_variables(declaration.value):
+        return weighed
+    value = resolved(declaration.value, variables)
+    if not value:
+        return weighed
+    return Weighed(weighed.weight, declaration._replace(value=value), resolved=True)
 
 
 def _weighed(rules: Iterable[tuple[Specificity, int, Rule]]) -> list[Weighed]:
@@ -116,7 +137,8 @@ def _trimmed(ascending: Sequence[Weighed]) -> list[Weighed]:
             if later.weight == each.weight or longhands.isdisjoint(covered(other.name)):
                 continue
             unjudged.remove(later)
-            if is_plain(other.name, other.value):
+            # with a variable it counts whatever its value turns out to be
+            if uses_variables(other.value) or later.resolved or is_plain(other.name, other.value):
                 overridden |= covered(other.name)
         if longhands <= overridden or (name, value) in said:
             continue
@@ -129,11 +151,11 @@ def _trimmed(ascending: Sequence[Weighed]) -> list[Weighed]:
 def _would_win(rival: Weighed, given: Sequence[Weighed]) -> bool:
     """Whether it is heavier than what the element is given in its place, for some longhand."""
     weights: dict[str, Weight] = {}
-    for weight, declaration in given:
+    for weight, declaration, _ in given:
         for longhand in covered(declaration.name):
             weights[longhand] = weight
     return any(
-        longhand in weights and weights[longhand] < rival.weight
+        longhand in weights and weights[longhand] <= rival.weight
         for longhand in covered(rival.declaration.name)
     )
 

@@ -30,6 +30,7 @@ _QUIRKY_WITHOUT_SYSTEM = re.compile(
     r"-//W3C//DTD HTML 4\.01 (?:Frameset|Transitional)", re.IGNORECASE
 )
 
+_BEGINS_WITH_TEXT = re.compile(r"(?:\s++|<!--.*?-->|<[!?][^>]*+>)*+.", re.DOTALL)
 _NO_TEXT = re.compile(r"(?:<!--.*?-->)*+(?:</?[a-zA-Z]|\Z)", re.DOTALL)
 _VOID = frozenset({
     "area", "br", "col", "embed", "hr", "img", "input", "wbr"
@@ -65,11 +66,13 @@ class Source(NamedTuple):
 
     Attributes:
         skeleton: its tags without what stands between them, each start tag with its mark.
+        headless: text precedes all tags, so that everything is in the body.
     """
 
     starts: list[Tag]
     styles: list[StyleElement]
     skeleton: str
+    headless: bool
 
 
 def read(html: str) -> Source:
@@ -97,7 +100,8 @@ def read(html: str) -> Source:
     if style is not None:
         length = len(html)
         styles.append(StyleElement(len(starts) - 1, style.start, style.end, length, length))
-    return Source(starts, styles, "".join(pieces))
+    headless = bool(starts and _BEGINS_WITH_TEXT.match(html, 0, starts[0].start))
+    return Source(starts, styles, "".join(pieces), headless)
 
 
 def in_quirks_mode(html: str) -> bool:
@@ -111,16 +115,18 @@ def in_quirks_mode(html: str) -> bool:
     return not match["system"] and _QUIRKY_WITHOUT_SYSTEM.match(public) is not None
 
 
-def elements(skeleton: str) -> list[Element]:
+def elements(source: Source) -> list[Element]:
     """
     The elements of a tree in document order, those included that the markup leaves out.
 
     Raises:
         lxml.etree.LxmlError: the parser gives up.
     """
-    builder = _Builder()
-    parser = etree.HTMLParser(target=builder, encoding="utf-8", huge_tree=True)
-    parser.feed(skeleton.replace("\0", "\ufffd").encode("utf-8", "replace"))
+    builder = _Builder(headless=source.headless)
+    parser = etree.HTMLParser(  # type: ignore[call-overload]  # the stub asks for all methods
+        target=builder, encoding="utf-8", huge_tree=True
+    )
+    parser.feed(source.skeleton.replace("\0", "\ufffd").encode("utf-8", "replace"))
     parser.close()
     return builder.elements
 
@@ -136,7 +142,8 @@ def has_text(html: str, source: Source, element: Element) -> bool:
 class _Builder:
     """What the parser finds, as a list; with the row groups that browsers put into tables."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, headless: bool) -> None:
+        self._headless = headless
         self.elements: list[Element] = []
         self._open = [-1]
         self._groups: dict[int, int] = {}
@@ -146,6 +153,8 @@ class _Builder:
         if MARK not in attributes and tag not in _IMPLIED:
             self._open.append(parent)
             return
+        if tag == "head" and self._headless:
+            tag = ""
         if tag in _IN_TABLES:
             parent = self._place_in_table(tag, parent)
         self._open.append(len(self.elements))

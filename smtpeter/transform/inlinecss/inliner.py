@@ -19,8 +19,8 @@ from smtpeter.transform.inlinecss.document import (
 )
 from smtpeter.transform.inlinecss.splice import style_edits
 from smtpeter.transform.inlinecss.styled import Styled
-from smtpeter.transform.inlinecss.stylesheet import Place, Sheet
-from smtpeter.transform.markup import NO_INLINE, Edit, Tag, removal, spliced
+from smtpeter.transform.inlinecss.stylesheet import Sheet
+from smtpeter.transform.markup import NO_INLINE, Edit, removal, spliced
 
 _CACHE_OCTETS = 8 * 1024 * 1024
 _STYLE = re.compile(r"<[sS][tT][yY][lL][eE]")
@@ -61,20 +61,18 @@ class Inliner:
             return html
 
     def _edits(self, html: str, source: Source) -> list[Edit]:
-        styles, edits = _sheets(html, source)
+        styles = _sheets(html, source)
         styled = self._styled(html, tuple(sheet for _, sheet in styles))
-        changes = styled.changes(
-            elements(source.skeleton), lambda each: has_text(html, source, each)
-        )
-        raised = frozenset[Place]().union(*(change.styling.raised for change in changes))
-        for change in changes:
+        outcome = styled.outcome(elements(source), lambda each: has_text(html, source, each))
+        edits: list[Edit] = []
+        for change in outcome.changes:
             tag = source.starts[change.number]
             if change.excepted:
-                edits += _without_mark(html, tag)
+                edits += [removal(html, mark) for mark in (tag.get(NO_INLINE),) if mark]
             else:
                 edits += style_edits(html, tag, change.styling)
         for number, (element, sheet) in enumerate(styles):
-            leftover = styled.leftover(number, raised)
+            leftover = styled.leftover(number, outcome)
             if not leftover:
                 edits.append(Edit(element.start, element.end, ""))
             elif leftover != sheet.text:
@@ -99,22 +97,14 @@ class Inliner:
         return styled
 
 
-def _sheets(html: str, source: Source) -> tuple[list[tuple[StyleElement, Sheet]], list[Edit]]:
-    """The style elements that are ours to read; and the edits for those that are not."""
+def _sheets(html: str, source: Source) -> list[tuple[StyleElement, Sheet]]:
+    """The style elements that are ours to read."""
     styles: list[tuple[StyleElement, Sheet]] = []
-    edits: list[Edit] = []
     for element in source.styles:
         tag = source.starts[element.number]
         kind, media = tag.get("type"), tag.get("media")
-        if tag.get(NO_INLINE):
-            edits += _without_mark(html, tag)
-        elif kind is None or _CSS.fullmatch(kind.value):
+        if not tag.get(NO_INLINE) and (kind is None or _CSS.fullmatch(kind.value)):
             movable = media is None or _EVERYWHERE.fullmatch(media.value) is not None
             text = html[element.content : element.content_end]
             styles.append((element, Sheet(text, movable)))
-    return styles, edits
-
-
-def _without_mark(html: str, tag: Tag) -> list[Edit]:
-    mark = tag.get(NO_INLINE)
-    return [removal(html, mark)] if mark else []
+    return styles

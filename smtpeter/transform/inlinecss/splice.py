@@ -9,7 +9,7 @@ from smtpeter.transform.inlinecss.cascade import Styling
 from smtpeter.transform.markup import Attribute, Edit, Tag, attribute_value
 
 _BLANKS = "\t\n\f\r "
-_CSS_STRING = re.compile(r""""([^"'\\\n]*)"|'([^"'\\\n]*)'""")
+_CSS_STRING = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""", re.DOTALL)
 _OPEN_REFERENCE = re.compile(r"&#?\w+\Z")
 
 
@@ -61,7 +61,14 @@ def _in_quotes(text: str, quote: str) -> str:
     """Declarations as they can stand in an attribute; strings take the other quotes."""
     if quote in text:
         other = "'" if quote == '"' else '"'
-        text = _CSS_STRING.sub(lambda match: f"{other}{match[1] or match[2] or ''}{other}", text)
+
+        def requoted(match: re.Match[str]) -> str:
+            string = match[0]
+            if string[0] != quote or other in string or "\\" in string:
+                return string
+            return f"{other}{string[1:-1]}{other}"
+
+        text = _CSS_STRING.sub(requoted, text)
     return attribute_value(text, quote)
 
 

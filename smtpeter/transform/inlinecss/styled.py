@@ -14,32 +14,20 @@ from smtpeter.transform.inlinecss.matching import Matcher, Scene
 from smtpeter.transform.inlinecss.places import Answers, answers
 from smtpeter.transform.inlinecss.selectors import Specificity
 from smtpeter.transform.inlinecss.stylesheet import Place, Sheet, Stylesheets
+from smtpeter.transform.inlinecss.syntax import Declaration
+from smtpeter.transform.inlinecss.variables import Variables, inherited, uses_variables
 from smtpeter.transform.markup import NO_INLINE
 
-# They are never shown, so they need no style.
-_UNSEEN = frozenset(
-    [
-        "head",
-        "title",
-        "meta",
-        "link",
-        "base",
-        "style",
-        "script",
-        "template",
-        "param",
-        "source",
-        "track",
-        "noembed",
-        "noframes",
-    ]
-)
+# They are never shown where they belong, so they need no style there.
+_IN_HEAD = frozenset({"meta", "link", "base", "noscript", "template"})
+_UNSEEN = frozenset({"", "head", "title", "style", "script", "param", "source", "track"})
 # What is kept in memory is about that many times as large as the text it was made from.
 _OCTETS_PER_CHARACTER = 12
 _OCTETS_PER_STEP = 700
 
 # Name, class, id, style; then the attributes and the answers that the sheets ask for.
 _Traits: TypeAlias = tuple[object, ...]
+_Matched: TypeAlias = tuple[tuple[Specificity, int], ...]
 
 
 class Change(NamedTuple):
@@ -56,11 +44,31 @@ class Change(NamedTuple):
     excepted: bool = False
 
 
+class Outcome(NamedTuple):
+    """
+    What becomes of a document.
+
+    Attributes:
+        raised: declarations that stay in a sheet, and need to be made important.
+        unplaced: rules that meet an element which has no start tag in the source.
+    """
+
+    changes: list[Change]
+    raised: frozenset[Place]
+    unplaced: frozenset[int]
+
+
 @define
 class _Spot:
-    """A scene, with what became of those who were seen in it."""
+    """
+    A scene, with what became of those who were seen in it.
+
+    Attributes:
+        variables: of the parent.
+    """
 
     scene: Scene
+    variables: Variables
     steps: dict[_Traits, _Step] = field(factory=dict)
 
 
@@ -71,11 +79,13 @@ class _Step(NamedTuple):
     Attributes:
         inside: where its children are met.
         behind: where its next sibling is.
+        rules: those that meet it.
     """
 
     inside: _Spot
     behind: _Spot
     styling: Styling
+    rules: tuple[int, ...]
 
 
 class Styled:
@@ -98,15 +108,14 @@ class Styled:
                 self._matcher.add(selector, number)
         self._possible: dict[_Traits, tuple[int, ...]] = {}
         self._stylings: dict[object, Styling] = {}
-        self._spots: dict[Scene, _Spot] = {}
-        self._start = self._spot(Scene())
-        self._leftovers: dict[tuple[int, frozenset[Place]], str] = {}
+        self._spots: dict[tuple[Scene, Variables], _Spot] = {}
+        self._start = self._spot(Scene(), ())
+        self._leftovers: dict[tuple[int, frozenset[Place], frozenset[int]], str] = {}
 
-    def changes(
-        self, elements: Sequence[Element], has_text: Callable[[Element], bool]
-    ) -> list[Change]:
-        """What becomes of the elements that are to change."""
+    def outcome(self, elements: Sequence[Element], has_text: Callable[[Element], bool]) -> Outcome:
+        """What becomes of the elements that are to change, and what that means for the sheets."""
         found: list[Change] = []
+        unplaced: set[int] = set()
         names = self._matcher.attributes
         places: list[Answers] = []
         if self._matcher.questions:
@@ -125,19 +134,25 @@ class Styled:
                 step = self._step(spot, traits)
             spots[parent + 1] = step.behind
             spots.append(step.inside)
-            if NO_INLINE in attributes and MARK in attributes:
+            if MARK not in attributes:
+                unplaced.update(step.rules)
+            elif NO_INLINE in attributes:
                 found.append(Change(int(attributes[MARK]), NOTHING, excepted=True))
-            elif step.styling is not NOTHING and MARK in attributes:
+            elif step.styling is not NOTHING and (
+                tag not in _IN_HEAD or elements[parent][1] != "head"
+            ):
                 found.append(Change(int(attributes[MARK]), step.styling))
-        return found
+        raised = frozenset[Place]().union(*(change.styling.raised for change in found))
+        return Outcome(found, raised, frozenset(unplaced))
 
-    def leftover(self, number: int, raised: frozenset[Place]) -> str:
-        """What stays of a sheet when these of its declarations are to be made important."""
-        known = self._leftovers.get((number, raised))
+    def leftover(self, number: int, outcome: Outcome) -> str:
+        """What stays of a sheet."""
+        key = (number, outcome.raised, outcome.unplaced)
+        known = self._leftovers.get(key)
         if known is None:
-            known = self._sheets.leftover(number, raised)
-            if self._has_room(2 * len(known)):
-                self._leftovers[number, raised] = known
+            known = self._sheets.leftover(*key)
+            if self._has_room(_OCTETS_PER_STEP + 2 * len(known)):
+                self._leftovers[key] = known
         return known
 
     def _has_room(self, octets: int) -> bool:
@@ -147,16 +162,22 @@ class Styled:
         return True
 
     def _step(self, spot: _Spot, traits: _Traits) -> _Step:
-        tag, style = traits[0], traits[3]
-        scene = spot.scene
-        met = self._matcher.met(scene, self._nodes(traits))
-        matched = self._matcher.rules(met)
-        result = NOTHING
-        if matched and tag not in _UNSEEN:
-            result = self._styling(matched, style)
+        scene, variables = spot.scene, spot.variables
         matcher = self._matcher
+        met = matcher.met(scene, self._nodes(traits))
+        matched = matcher.rules(met)
+        style = str(traits[3] or "")
+        own = variables
+        if matched or "--" in style:
+            own = inherited(variables, self._declared(matched, style))
+        result = NOTHING
+        if (matched or uses_variables(style)) and traits[0] not in _UNSEEN:
+            result = self._styling(matched, style, own)
         step = _Step(
-            self._spot(matcher.inside(scene, met)), self._spot(matcher.behind(scene, met)), result
+            self._spot(matcher.inside(scene, met), own),
+            self._spot(matcher.behind(scene, met), variables),
+            result,
+            tuple(number for _, number in matched) if traits[0] != "head" else (),
         )
         if self._has_room(_OCTETS_PER_STEP + 2 * len(str(traits))):
             spot.steps[traits] = step
@@ -184,17 +205,30 @@ class Styled:
                 self._possible[key] = known
         return known
 
-    def _styling(self, matched: tuple[tuple[Specificity, int], ...], style: object) -> Styling:
-        key = (matched, style)
+    def _declared(self, matched: _Matched, style: str) -> list[Declaration]:
+        """What sets custom properties, the weightiest last."""
+        found = [
+            each
+            for _, number in matched
+            if self._sheets.rules[number].moved
+            for each in self._sheets.rules[number].declarations
+        ]
+        if "--" in style:
+            found += syntax.declarations(syntax.uncommented(style))
+        return sorted(found, key=lambda each: each.important)
+
+    def _styling(self, matched: _Matched, style: str, variables: Variables) -> Styling:
+        key = (matched, style, variables)
         known = self._stylings.get(key)
         if known is None:
             rules = self._sheets.rules
             given = [(specificity, number, rules[number]) for specificity, number in matched]
-            text = syntax.uncommented(str(style or ""))
+            text = syntax.uncommented(style)
             known = styling(
                 [each for each in given if each[2].moved],
                 [each for each in given if not each[2].moved],
                 syntax.declarations(text),
+                variables=variables,
                 closed=syntax.is_closed(text),
             )
             if not (known.before or known.after or known.raised):
@@ -203,10 +237,10 @@ class Styled:
                 self._stylings[key] = known
         return known
 
-    def _spot(self, scene: Scene) -> _Spot:
-        known = self._spots.get(scene)
+    def _spot(self, scene: Scene, variables: Variables) -> _Spot:
+        known = self._spots.get((scene, variables))
         if known is None:
-            known = _Spot(scene)
+            known = _Spot(scene, variables)
             if self._has_room(_OCTETS_PER_STEP):
-                self._spots[scene] = known
+                self._spots[scene, variables] = known
         return known

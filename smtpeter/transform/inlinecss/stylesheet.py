@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from attrs import define, field
@@ -11,6 +11,7 @@ from attrs import define, field
 from smtpeter.transform.inlinecss import selectors, syntax
 from smtpeter.transform.inlinecss.selectors import Selector
 from smtpeter.transform.inlinecss.syntax import Declaration
+from smtpeter.transform.inlinecss.variables import uses_variables
 from smtpeter.transform.markup import Edit, spliced
 
 # What mail clients put around a message or into it. Rules that are about that meet nothing
@@ -26,6 +27,8 @@ _CLIENTS = re.compile(
 
 # Those that hold rules which apply at one time and not at another.
 _CONDITIONS = frozenset({"media", "supports", "container", "layer", "document", "-moz-document"})
+_DYNAMIC = re.compile(r":(?!root|is\b|where|not|first|last|nth|only|empty|link|any-link)")
+_CUSTOM_PROPERTY = re.compile(r"(?<![\w(-])--[^\s:;(){}]+\s*:")
 _NO_CONTENT = frozenset({"charset"})
 
 
@@ -55,11 +58,13 @@ class Rule:
 
     Attributes:
         moved: true when its declarations go into `style` attributes.
+        only_variable: only those of its declarations count here whose value has a variable.
     """
 
     sheet: int
     selectors: list[Selector]
     moved: bool
+    only_variable: bool
     _text: str = field(repr=False)
     _start: int
     _end: int
@@ -70,11 +75,25 @@ class Rule:
         """Read when the first element is met: in most sheets most rules meet none."""
         if self._declarations is None:
             found = syntax.declarations(self._text, self._start, self._end)
-            self._declarations = tuple(each for each in found if "{" not in each.name)
+            if self.only_variable:
+                found = [each for each in found if uses_variables(each.value)]
+            self._declarations = tuple(found)
         return self._declarations
 
     def place(self, declaration: Declaration) -> Place:
         return Place(self.sheet, declaration.end)
+
+
+class _Cut(NamedTuple):
+    """
+    What can be taken out of a sheet.
+
+    Attributes:
+        rule: the number of the rule that is moved.
+    """
+
+    edit: Edit
+    rule: int
 
 
 class Stylesheets:
@@ -82,31 +101,36 @@ class Stylesheets:
     All sheets of a document.
 
     Attributes:
-        rules: in the order in which they stand; those that meet no element ever are left out.
+        rules: those that can meet an element, in the order in which they stand.
     """
 
     def __init__(self, sheets: Sequence[Sheet], *, caseless: bool) -> None:
         self.rules: list[Rule] = []
         self._sheets = sheets
         self._caseless = caseless
-        self._cuts: list[list[Edit]] = []
+        self._cuts: list[list[_Cut]] = []
         self._stays: list[bool] = []
+        self._changing = _changing_variables(sheets)
         for number, sheet in enumerate(sheets):
             self._cuts.append([])
             self._stays.append(False)
             self._read(number, sheet)
 
-    def leftover(self, number: int, raised: frozenset[Place]) -> str:
+    def leftover(
+        self, number: int, raised: frozenset[Place], unplaced: frozenset[int] = frozenset()
+    ) -> str:
         """
         What stays of a sheet; "" for nothing.
 
         Args:
             raised: declarations that need `!important` now.
+            unplaced: rules that meet an element which has no start tag to carry a style.
         """
-        if not self._stays[number]:
+        cuts = [cut.edit for cut in self._cuts[number] if cut.rule not in unplaced]
+        if not self._stays[number] and len(cuts) == len(self._cuts[number]):
             return ""
         marks = [Edit(offset, offset, " !important") for sheet, offset in raised if sheet == number]
-        return spliced(self._sheets[number].text, [*self._cuts[number], *marks])
+        return spliced(self._sheets[number].text, [*cuts, *marks])
 
     def _read(self, number: int, sheet: Sheet) -> None:
         text = syntax.uncommented(sheet.text)
@@ -139,27 +163,47 @@ class Stylesheets:
         found = self._selectors(text, rule)
         static = [each for each, _ in found if each.is_static]
         dynamic = [each for each, _ in found if not each.is_static]
+        moved = len(self.rules)
         self._add(number, text, rule, static, moved=True)
         self._add(number, text, rule, dynamic, moved=False)
-        prelude = text[rule.prelude : rule.brace]
-        if not found or _CLIENTS.search(prelude) or "{" in text[rule.brace + 1 : rule.close]:
+        if not static or self._has_to_stay(number, text, rule, static):
             self._stays[number] = True
-        elif not dynamic:
-            self._cuts[number].append(Edit(rule.start, rule.end, ""))
+        elif dynamic:
+            self._stays[number] = True
+            kept = [text[start:end] for each, (start, end) in found if not each.is_static]
+            prelude = ", ".join(each.strip() for each in kept)
+            self._cuts[number].append(_Cut(Edit(rule.prelude, rule.brace, f"{prelude} "), moved))
         else:
-            self._stays[number] = True
-            if static:
-                kept = [
-                    text[start:end].strip() for each, (start, end) in found if not each.is_static
-                ]
-                self._cuts[number].append(Edit(rule.prelude, rule.brace, ", ".join(kept) + " "))
+            self._cuts[number].append(_Cut(Edit(rule.start, rule.end, ""), moved))
+
+    def _has_to_stay(
+        self, number: int, text: str, rule: syntax.Rule, static: list[Selector]
+    ) -> bool:
+        """Whether a rule does more where it is than what its declarations do elsewhere."""
+        block = text[rule.brace + 1 : rule.close]
+        stays = "{" in block or bool(_CLIENTS.search(text, rule.prelude, rule.brace))
+        if self._changing.read or self._changing.written:
+            stays |= _CUSTOM_PROPERTY.search(block) is not None
+        if self._changing.written and uses_variables(block):
+            self._add(number, text, rule, static, moved=False, only_variable=True)
+            stays = True
+        return stays
 
     def _add(
-        self, number: int, text: str, rule: syntax.Rule, found: list[Selector], *, moved: bool
+        self,
+        number: int,
+        text: str,
+        rule: syntax.Rule,
+        found: list[Selector],
+        *,
+        moved: bool,
+        only_variable: bool = False,
     ) -> None:
         met = [each for each in found if not each.pseudo_element]
         if met:
-            self.rules.append(Rule(number, met, moved, text, rule.brace + 1, rule.close))
+            self.rules.append(
+                Rule(number, met, moved, only_variable, text, rule.brace + 1, rule.close)
+            )
 
     def _selectors(self, text: str, rule: syntax.Rule) -> list[tuple[Selector, tuple[int, int]]]:
         """The selectors of a rule with their places; none when one of them cannot be read."""
@@ -174,3 +218,30 @@ class Stylesheets:
             ]
         except ValueError:
             return []
+
+
+class _Changing(NamedTuple):
+    """Whether rules that apply at one time and not at another read or write variables."""
+
+    read: bool = False
+    written: bool = False
+
+
+def _changing_variables(sheets: Sequence[Sheet]) -> _Changing:
+    if not any("--" in sheet.text for sheet in sheets):
+        return _Changing()
+    blocks = [block for sheet in sheets for block in _changing_blocks(sheet)]
+    return _Changing(
+        any(uses_variables(block) for block in blocks),
+        any(_CUSTOM_PROPERTY.search(block) for block in blocks),
+    )
+
+
+def _changing_blocks(sheet: Sheet) -> Iterator[str]:
+    text = syntax.uncommented(sheet.text)
+    if not sheet.movable:
+        yield text
+        return
+    for rule in syntax.rules(text, 0, len(text)):
+        if rule.at or _DYNAMIC.search(text, rule.prelude, rule.brace):
+            yield text[rule.brace : rule.end]

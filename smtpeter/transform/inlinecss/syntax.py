@@ -34,18 +34,24 @@ _AT_PRELUDE = _up_to("{};")
 _FLAT = rf"""[^()"'\\]++|{_STRING}|{_URL}|\\."""
 _ONE_DEEP = rf"\((?:{_FLAT})*+\)"
 _TWO_DEEP = rf"\((?:{_FLAT}|{_ONE_DEEP})*+\)"
-_NESTING = rf"""{_URL}|\((?:{_FLAT}|{_TWO_DEEP})*+\)|\[[^\]]*+\]|\{{\{{.*?\}}\}}|\{{[^}}]*+\}}"""
+_BRACKETS = rf"""{_URL}|\((?:{_FLAT}|{_TWO_DEEP})*+\)|\[[^\]]*+\]"""
+_CONTENT = rf"""[^;"'(\[{{\\]++|{_STRING}|{_BRACKETS}|[(\[][^{{]*+|\\.|\\\Z"""
+# What template engines will fill in makes no declaration that a browser takes, but no rule either.
+_TAG = r"\{\{[^{}#/^]*+\}\}"
+_BLOCKLESS = rf"(?:{_CONTENT}|{_TAG})++(?=;|\Z)"
+_FLAT_BLOCK = rf"""[^{{}}"'\\]++|{_STRING}|\\."""
+_BLOCK = rf"\{{(?:{_FLAT_BLOCK}|\{{(?:{_FLAT_BLOCK}|\{{(?:{_FLAT_BLOCK})*+\}})*+\}})*+\}}"
 _PIECE = re.compile(
-    rf"""(?:[^;"'(\[{{\\]++|{_STRING}|{_NESTING}|[(\[{{].*+|\\.|\\\Z)++""", re.DOTALL
+    rf"(?P<declaration>{_BLOCKLESS})|(?:{_CONTENT})*+(?:{_BLOCK}|\{{.*+)", re.DOTALL
 )
-_PLAIN_PIECE = re.compile(r"[^;]++")
+_PLAIN_PIECE = re.compile(r"(?P<declaration>[^;]++)")
 _DECLARATION = re.compile(
     r"\s*+(-{0,2}[a-zA-Z_\x80-\U0010ffff][\w-]*+)\s*+:\s*+(.*?)\s*(!\s*important\s*)?\Z",
     re.DOTALL | re.IGNORECASE,
 )
 _CLOSED = re.compile(
-    rf"""(?:[^"'(){{}}\[\]\\]++|"(?:[^"\\\n\r\f]|\\.)*+"|'(?:[^'\\\n\r\f]|\\.)*+'|{_NESTING}"""
-    r"""|\\.)*+\Z""",
+    rf"""(?:[^"'(){{}}\[\]\\]++|"(?:[^"\\\n\r\f]|\\.)*+"|'(?:[^'\\\n\r\f]|\\.)*+'|{_BRACKETS}"""
+    rf"""|{_BLOCK}|\\.)*+\Z""",
     re.DOTALL,
 )
 
@@ -147,10 +153,12 @@ def declarations(text: str, start: int = 0, end: int | None = None) -> list[Decl
     pattern = _PIECE if _SPECIAL.search(text, start, end) else _PLAIN_PIECE
     found: list[Declaration] = []
     for piece in pattern.finditer(text, start, end):
-        match = _DECLARATION.match(piece[0])
-        if match is None or not match[2]:
+        match = _DECLARATION.match(piece["declaration"] or "")
+        if match is None:
             continue
         name = match[1] if match[1].startswith("--") else match[1].lower()
+        if not match[2] and name == match[1].lower() and not name.startswith("--"):
+            continue
         value_end = piece.start() + match.end(2)
         found.append(Declaration(name, match[2], match[3] is not None, value_end))
     return found
