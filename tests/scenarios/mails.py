@@ -5,9 +5,8 @@ from __future__ import annotations
 import email
 import email.message
 import email.policy
-from typing import Any
+from typing import Any, Protocol
 
-from tests.scenarios.receiver import Receiver
 
 SENDER = "noor@shop.example"
 RECIPIENT = "kees@mailbox.example"
@@ -31,7 +30,13 @@ def subjects(contents: list[bytes]) -> list[str]:
     return sorted(str(parsed(content)["Subject"]) for content in contents)
 
 
-def smarthost(receiver: Receiver, **more: Any) -> dict[str, Any]:
+class Listening(Protocol):
+    """Somebody who takes mail on a port of 127.0.0.1."""
+
+    port: int
+
+
+def smarthost(receiver: Listening, **more: Any) -> dict[str, Any]:
     """Settings for a daemon that delivers everything to one server; `more` with "_" for "."."""
     return {
         "delivery.mode": "smarthost",
