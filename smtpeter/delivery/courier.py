@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 from typing import Protocol as Shape
 
@@ -23,7 +23,7 @@ from smtpeter.delivery.judgement import (
     expired,
     fault_of_ours,
     judge,
-    message_event,
+    skipped_event,
 )
 from smtpeter.delivery.schedule import Schedule
 from smtpeter.message.content import Content
@@ -33,8 +33,8 @@ from smtpeter.store.database import StorageFull, StoreUnavailable, ValueRefused
 from smtpeter.store.messages import Message, State
 from smtpeter.store.store import Store
 from smtpeter.store.writer import WriterBusy
-from smtpeter.transform.draft import Draft
-from smtpeter.transform.pipeline import Pipeline, Problem
+from smtpeter.transform.draft import Draft, Run
+from smtpeter.transform.pipeline import Pipeline
 from smtpeter.values import frozen
 
 STORE_RETRY_SECONDS = 5.0
@@ -133,10 +133,10 @@ class Courier:
 
     async def _attempt(self, receiver: str, message: Message) -> Concluded:
         content: Content | None = None
-        problems: tuple[Problem, ...] = ()
+        runs: tuple[Run, ...] = ()
         try:
             content = await self._patiently(self._contents.get, message.parcel.key)
-            carried, problems = await self._carry(receiver, message, content)
+            carried, runs = await self._carry(receiver, message, content)
         except Interrupted:
             raise
         except Exception:
@@ -146,33 +146,33 @@ class Courier:
             outcome = carried.outcomes[0]
             if self._at_home and outcome.verdict is Verdict.DEFERRED and not outcome.code:
                 raise Interrupted  # it was cut short: by us, not by the receiver
-            return await self._conclude(message, outcome, content, problems)
+            return await self._conclude(message, outcome, content, runs)
         finally:
             carried.release()
 
     async def _carry(
         self, receiver: str, message: Message, content: Content | None
-    ) -> tuple[Carried, tuple[Problem, ...]]:
+    ) -> tuple[Carried, tuple[Run, ...]]:
         parcel = message.parcel
         if parcel.deliver_by < self._clock.seconds():
             return _nowhere(expired()), ()
         if content is None:
             return _nowhere(content_gone()), ()
-        draft = Draft(message.id, parcel.features, parcel.trace, parcel.received, content)
-        transformed = await self._pipeline.run(draft)
+        draft = draft_of(message, content)
+        transformed = await self._patiently(self._pipeline.run, draft)
         if self._ending:
             raise Interrupted
         carried = await self._carrier.carry(
             receiver, message.envelope(), transformed.draft.content, message.id
         )
-        return carried, transformed.problems
+        return carried, transformed.runs
 
     async def _conclude(
         self,
         message: Message,
         outcome: Outcome,
         content: Content | None,
-        problems: tuple[Problem, ...],
+        runs: Sequence[Run],
     ) -> Concluded:
         """Write down what became of an attempt, with the report that it calls for."""
         now = self._clock.seconds()
@@ -184,10 +184,8 @@ class Courier:
             jitter=self._jitter(),
             delay_notice_seconds=self._delay_notice_seconds,
         )
-        happened = [event_of(message, judged, now)]
-        for problem in problems:
-            details = {"stage": problem.stage, "description": problem.reason}
-            happened.append(message_event(message, "transform", now, details))
+        happened = [event_of(message, judged, now, runs)]
+        happened += [skipped_event(message, run, now) for run in runs if run.problem]
         reply = f"{outcome.code} {outcome.text}" if outcome.code else outcome.text
         ended = messages.outcome(message, judged.state, due=judged.due, reply=reply, now=now)
         report = await self._report(message, judged, content, now)
@@ -227,7 +225,7 @@ class Courier:
             self._log.failure("no report could be made on message {id}", id=message.id)
             return None
 
-    async def _patiently(self, ask: Callable[..., Deferred[_T]], *args: Any) -> _T:
+    async def _patiently(self, ask: Callable[..., Awaitable[_T]], *args: Any) -> _T:
         """
         Ask the store, again and again while it does not answer.
 
@@ -252,6 +250,21 @@ class Courier:
             pass
         finally:
             self._pauses.discard(pause)
+
+
+def draft_of(message: Message, content: Content) -> Draft:
+    """The beginning of a message's way through the stages."""
+    parcel = message.parcel
+    return Draft(
+        message.id,
+        parcel.features,
+        parcel.trace,
+        parcel.received,
+        content,
+        parcel.key,
+        parcel.account_id,
+        parcel.login,
+    )
 
 
 def _nowhere(outcome: Outcome) -> Carried:

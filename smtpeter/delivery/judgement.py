@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import evolve
 
 from smtpeter.delivery.schedule import Schedule
@@ -9,8 +11,10 @@ from smtpeter.message.envelope import DEFAULT_NOTIFY
 from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.store.events import Event
 from smtpeter.store.messages import Message, State
+from smtpeter.transform.draft import Run, written_runs
 from smtpeter.values import frozen
 
+PROBLEM_CHARACTERS = 500
 KINDS = {State.DELIVERED: "delivery", State.FAILED: "failure", State.WAITING: "deferral"}
 
 
@@ -95,8 +99,13 @@ def _crosses(message: Message, now: float, delay_notice_seconds: float) -> bool:
     return (message.attempted or message.parcel.received) < notice <= now
 
 
-def event_of(message: Message, judged: Judgement, now: float) -> Event:
-    """The event that tells of it."""
+def event_of(message: Message, judged: Judgement, now: float, runs: Sequence[Run] = ()) -> Event:
+    """
+    The event that tells of it.
+
+    Args:
+        runs: of the stages that the message went through.
+    """
     outcome = judged.outcome
     details = {
         "attempt": str(message.attempts),
@@ -110,7 +119,15 @@ def event_of(message: Message, judged: Judgement, now: float) -> Event:
     }
     if judged.state is not State.DELIVERED:
         details |= {"type": outcome.type, "state": outcome.state}
+    if runs:
+        details["stages"] = written_runs(runs)
     return message_event(message, KINDS[judged.state], now, details)
+
+
+def skipped_event(message: Message, run: Run, now: float) -> Event:
+    """The event of a stage whose work a message goes without."""
+    details = {"stage": run.stage, "description": run.problem[:PROBLEM_CHARACTERS]}
+    return message_event(message, "transform", now, details)
 
 
 def message_event(message: Message, kind: str, now: float, details: dict[str, str]) -> Event:

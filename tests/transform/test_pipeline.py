@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from attrs import evolve
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, TimeoutError, fail  # noqa: A004 - Twisted's
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.message.content import Content
 from smtpeter.message.features import Features
-from smtpeter.transform.draft import Draft
-from smtpeter.transform.pipeline import Pipeline, Stage, Transformed, always
+from smtpeter.transform.draft import Draft, Run
+from smtpeter.transform.pipeline import Pipeline, Stage, TooLarge, Transformed, always
 from tests.transform.drafts import draft
 
 
@@ -68,8 +69,63 @@ class PipelineTests(SynchronousTestCase):
         )
         self.assertEqual(b"B: x\r\nA: x\r\nFrom: a@b.example\r\n\r\n", bytes(done.draft.content))
         self.assertEqual(["now", "later"], [each.stage for each in done.problems])
-        self.assertIn("no style sheet", done.problems[0].reason)
+        self.assertIn("no style sheet", done.problems[0].problem)
         self.assertEqual(2, len(self.flushLoggedErrors(ValueError, KeyError)))
+
+    def test_noted(self) -> None:
+        """Stages that a feature switches are noted with their time, others only when they fail."""
+        stage = evolve(writes("A"), wanted=lambda features: features.inlinecss)
+        done = self.successResultOf(
+            self.run_through(stage, writes("B"), features=Features(inlinecss=True))
+        )
+        [run] = done.runs
+        self.assertEqual(("A", ""), (run.stage, run.problem))
+        self.assertGreaterEqual(run.seconds, 0)
+
+    def test_notes_of_a_stage(self) -> None:
+        """What a stage notes on the draft is told with the rest."""
+        noted = Run("inlinecss", 0.5)
+        done = self.successResultOf(
+            self.run_through(Stage("several", always, lambda one: evolve(one, runs=(noted,))))
+        )
+        self.assertEqual((noted,), done.runs)
+
+    def test_too_long(self) -> None:
+        """A stage that does not come to an end in its time is skipped."""
+        clock = Clock()
+        forever = evolve(Stage("slow", always, lambda _: Deferred()), seconds=5.0)
+        running = Deferred.fromCoroutine(
+            Pipeline([forever, writes("B")], clock).run(draft(b"From: a@b.example\r\n\r\n"))
+        )
+        clock.advance(4.9)
+        self.assertNoResult(running)
+        clock.advance(0.2)
+        done = self.successResultOf(running)
+        self.assertEqual(b"B: x\r\nFrom: a@b.example\r\n\r\n", bytes(done.draft.content))
+        self.assertEqual(["slow"], [each.stage for each in done.problems])
+        self.flushLoggedErrors(TimeoutError)
+
+    def test_too_large(self) -> None:
+        """A message that is larger than a stage takes goes without it."""
+        message = b"From: a@b.example\r\n\r\n"
+        for octets, problems in ((len(message), []), (len(message) - 1, ["A"])):
+            stage = evolve(writes("A"), octets=octets)
+            done = self.successResultOf(
+                Deferred.fromCoroutine(Pipeline([stage]).run(draft(message)))
+            )
+            self.assertEqual(problems, [each.stage for each in done.problems])
+        self.assertEqual(1, len(self.flushLoggedErrors(TooLarge)))
+
+    def test_postponing(self) -> None:
+        """An error for which a message had better wait is no fault of the stage."""
+
+        def waits(_: Draft) -> Draft:
+            raise KeyError
+
+        running = Pipeline([Stage("waits", always, waits)], postponing=(LookupError,)).run(
+            draft(b"\r\n")
+        )
+        self.failureResultOf(Deferred.fromCoroutine(running), KeyError)
 
     def test_fault_in_the_question(self) -> None:
         """A stage that cannot even say whether it is wanted is skipped as well."""

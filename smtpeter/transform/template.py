@@ -1,0 +1,241 @@
+"""
+A message with gaps: all that the messages of one submission have in common, encoded already.
+
+What is personal is only put into the gaps.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import Error, a2b_base64, b2a_base64
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from smtpeter.message.charsets import extends_ascii
+from smtpeter.message.content import BLOCK_OCTETS, Content
+from smtpeter.message.parts import Part
+from smtpeter.transform import quotedprintable
+from smtpeter.transform.bodytext import BodyText, OctetEdit
+from smtpeter.transform.identifier import LONGEST
+from smtpeter.transform.marks import Marks
+from smtpeter.values import frozen
+
+_SOFT_BREAK = b"=\r\n"
+
+
+class Span(NamedTuple):
+    """Octets of the message as it was handed in, from `start` to before `end`."""
+
+    start: int
+    end: int
+
+
+class Gap(NamedTuple):
+    """Where the identifier of a slot will stand, in a charset."""
+
+    slot: int
+    charset: str
+
+
+@frozen
+class Encoded:
+    """
+    Octets that are encoded when they are complete.
+
+    Attributes:
+        encoding: "base64" or "quoted-printable".
+        line: how long the lines of base64 are; 0 for a single one.
+        end: what follows.
+    """
+
+    encoding: str
+    pieces: tuple[bytes | Gap, ...]
+    line: int = 0
+    end: bytes = b""
+
+
+Piece = bytes | Gap | Encoded
+TemplateEdit = tuple[int, int, tuple[Piece, ...]]
+
+
+class MarksLost(Exception):
+    """A mark is not where it was put; the text cannot be given away."""
+
+
+@frozen
+class Template:
+    """
+    A message, as far as it is the same for all recipients of a submission.
+
+    Attributes:
+        pieces: octets as they stand, spans of the message as it was handed in, and gaps.
+    """
+
+    pieces: tuple[Span | Piece, ...]
+
+    @property
+    def octets(self) -> int:
+        """How much it holds by itself, about."""
+        return sum(_octets(piece) for piece in self.pieces if not isinstance(piece, Span))
+
+    def holding(self, octets: bytes) -> Template:
+        """A template that needs no message, when the spans are of these octets."""
+        return Template(
+            tuple(
+                octets[piece.start : piece.end] if isinstance(piece, Span) else piece
+                for piece in self.pieces
+            )
+        )
+
+
+def template(octets: int, edits: Iterable[TemplateEdit]) -> Template:
+    """A template of a message of so many octets with edits that do not overlap."""
+    pieces: list[Span | Piece] = []
+    position = 0
+    for start, end, new in sorted(edits, key=lambda each: each[:2]):
+        pieces += (Span(position, start), *new)
+        position = end
+    return Template((*pieces, Span(position, octets)))
+
+
+def gapped(
+    edits: Sequence[OctetEdit], part: Part, before: BodyText, text: str, marks: Marks
+) -> list[TemplateEdit]:
+    """
+    Find the marks in the edits that make a part say a text, and leave gaps there.
+
+    Raises:
+        MarksLost: they cannot all be found.
+    """
+    expected = text.count(marks.prefix)
+    charset = "ascii" if extends_ascii(before.charset) else before.charset
+    pieces = [(start, end, _pieces(part, octets, charset, marks)) for start, end, octets in edits]
+    if expected == sum(_gaps(new) for _, _, new in pieces):
+        return pieces
+    if charset != "ascii":  # in quoted-printable no character looks like itself
+        whole = Encoded("quoted-printable", _cut(text.encode(charset), charset, marks))
+        header = [(start, end, (new,)) for start, end, new in edits if start < part.body]
+        pieces = [*header, (part.body, part.end, (whole,))]
+    if expected != sum(_gaps(new) for _, _, new in pieces):
+        raise MarksLost("an identifier would not be where it belongs")
+    return pieces
+
+
+def filled(content: Content, template: Template, identifiers: Sequence[str]) -> Content:
+    """
+    Make the message for one recipient.
+
+    Args:
+        content: the message as it was handed in.
+        identifiers: for each slot one, none longer than `identifier.LONGEST`.
+
+    Raises:
+        HeaderTooLarge: see `Content.from_blocks`.
+    """
+    blocks: list[bytes] = []
+    small: list[bytes] = []
+    for piece in template.pieces:
+        if isinstance(piece, Span):
+            for octets in _slices(content, piece):
+                if len(octets) < BLOCK_OCTETS // 4:
+                    small.append(octets)
+                else:
+                    blocks += (b"".join(small), octets)
+                    small = []
+        else:
+            small.append(_said(piece, identifiers))
+    return Content.from_blocks([*blocks, b"".join(small)])
+
+
+def _slices(content: Content, span: Span) -> Iterator[bytes]:
+    """The octets of a span, whole blocks as they are."""
+    offset = 0
+    for block in content.blocks:
+        start, end = max(span.start - offset, 0), min(span.end - offset, len(block))
+        if start < end:
+            yield block[start:end]
+        offset += len(block)
+
+
+def _said(piece: Piece, identifiers: Sequence[str]) -> bytes:
+    if isinstance(piece, bytes):
+        return piece
+    if isinstance(piece, Gap):
+        return identifiers[piece.slot].encode(piece.charset)
+    octets = b"".join(_said(each, identifiers) for each in piece.pieces)
+    if piece.encoding == "quoted-printable":
+        return quotedprintable.encoded(octets)
+    encoded = b2a_base64(octets, newline=False)
+    if not piece.line:
+        return encoded + piece.end
+    starts = range(0, len(encoded), piece.line)
+    return b"\r\n".join(encoded[start : start + piece.line] for start in starts) + piece.end
+
+
+def _pieces(part: Part, octets: bytes, charset: str, marks: Marks) -> tuple[Piece, ...]:
+    """What becomes of the new octets of one edit."""
+    if part.encoding == "base64":
+        return _base64(octets, charset, marks)
+    if charset == "ascii" and _SOFT_BREAK in octets:
+        return _cut_quoted(octets, marks)
+    return _cut(octets, charset, marks)
+
+
+def _base64(octets: bytes, charset: str, marks: Marks) -> tuple[Piece, ...]:
+    try:
+        plain = a2b_base64(octets)
+    except Error:  # it is an edit of the header
+        return (octets,)
+    pieces = _cut(plain, charset, marks)
+    if not _gaps(pieces):
+        return (octets,)
+    lines = octets.split(b"\r\n")
+    end = b"\r\n" if not lines[-1] else b""
+    several = len(lines) > 1 and bool(lines[1])
+    return (Encoded("base64", pieces, len(lines[0]) if several else 0, end),)
+
+
+def _cut(octets: bytes, charset: str, marks: Marks) -> tuple[bytes | Gap, ...]:
+    """Cut text at its marks."""
+    first, *others = octets.split(marks.prefix.encode(charset))
+    pieces: list[bytes | Gap] = [first]
+    width = len(marks.digits(0).encode(charset))
+    for each in others:
+        pieces += (Gap(int(each[:width].decode(charset)), charset), each[width:])
+    return tuple(pieces)
+
+
+def _cut_quoted(octets: bytes, marks: Marks) -> tuple[bytes | Gap, ...]:
+    """
+    Cut quoted-printable at its marks, which may have been broken over two lines.
+
+    Then the identifier, which may be shorter, gets a line of its own.
+    """
+    pieces: list[bytes | Gap] = []
+    position = 0
+    for match in _broken(marks.prefix, marks.digits(0)).finditer(octets):
+        mark = match[0].replace(_SOFT_BREAK, b"")
+        gap = Gap(int(mark[len(marks.prefix) :]), "ascii")
+        is_broken = len(mark) < len(match[0])
+        around = _SOFT_BREAK if is_broken else b""
+        pieces += (octets[position : match.start()] + around, gap, around)
+        position = match.end()
+    return (*pieces, octets[position:])
+
+
+def _broken(prefix: str, digits: str) -> re.Pattern[bytes]:
+    tokens = [re.escape(each.encode()) for each in prefix] + [b"[0-9]"] * len(digits)
+    return re.compile(b"(?:=\r\n)?".join(tokens))
+
+
+def _gaps(pieces: Iterable[Piece]) -> int:
+    return sum(
+        _gaps(piece.pieces) if isinstance(piece, Encoded) else isinstance(piece, Gap)
+        for piece in pieces
+    )
+
+
+def _octets(piece: Piece) -> int:
+    if isinstance(piece, Encoded):
+        return sum(map(_octets, piece.pieces))
+    return len(piece) if isinstance(piece, bytes) else LONGEST
