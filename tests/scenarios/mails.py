@@ -7,7 +7,6 @@ import email.message
 import email.policy
 from typing import Any, Protocol
 
-
 SENDER = "noor@shop.example"
 RECIPIENT = "kees@mailbox.example"
 
