@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import NamedTuple
 
+LINE_CHARACTERS = 76
+
+_ROOM = LINE_CHARACTERS - len("=")
 _NEAR_OCTETS = 256
 _AREA = (2 * _NEAR_OCTETS) ** 2  # how far is looked at first, see `_nearest`
 _WIDER = 4
@@ -52,11 +55,34 @@ def encoded(octets: bytes, *, more: bool = False) -> bytes:
     Args:
         more: a line follows, of which a soft line break has to keep this away.
     """
-    # Line by line: given more than one at once, b2a_qp makes some of them too long.
-    lines = [b2a_qp(line, istext=False).replace(b"=\n", b"=\r\n") for line in octets.split(b"\r\n")]
-    if more and lines[-1]:
-        lines += [lines.pop() + b"=", b""]
-    return b"\r\n".join(lines)
+    *lines, rest = octets.split(b"\r\n")
+    pieces = [_encoded_line(line) + b"\r\n" for line in lines]
+    if rest:
+        pieces.append(_encoded_line(rest, _ROOM) + b"=\r\n" if more else _encoded_line(rest))
+    return b"".join(pieces)
+
+
+def _encoded_line(line: bytes, room: int = LINE_CHARACTERS) -> bytes:
+    """
+    Encode a line of text in as many lines as it takes.
+
+    Args:
+        room: what the last of them may have.
+    """
+    encoded = b2a_qp(line, istext=False)
+    if len(encoded) <= room:
+        return encoded
+    # Its own soft line breaks come a character late at times.
+    encoded = encoded.replace(b"=\n", b"")
+    pieces: list[bytes] = []
+    start = 0
+    while len(encoded) - start > room:
+        end = start + _ROOM
+        escape = encoded.rfind(b"=", end - 2, end)  # is not to be cut
+        end = escape if escape >= 0 else end
+        pieces += (encoded[start:end], b"=\r\n")
+        start = end
+    return b"".join([*pieces, encoded[start:]])
 
 
 def edits_for(body: bytes, octets: bytes) -> list[tuple[int, int, bytes]]:

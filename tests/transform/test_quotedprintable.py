@@ -39,6 +39,7 @@ class CodecTests(SynchronousTestCase):
     @example(b"a" * 75 + b" \r\n")
     @example(b"a" * 76 + b"\r\n")
     @example(b" " * 200)
+    @example(b"a" * 34 + b"\0" * 4 + b"a" * 30 + b"\n")
     def test_round_trip(self, octets: bytes) -> None:
         """Any octets come back; lines are short, of visible characters, and end with none."""
         body = encoded(octets)
@@ -49,11 +50,13 @@ class CodecTests(SynchronousTestCase):
             self.assertFalse(line.endswith((b" ", b"\t")))
 
     @given(OCTETS, OCTETS)
+    @example(b"a" * 76, b"b")
     def test_more(self, octets: bytes, following: bytes) -> None:
         """What is encoded to have more behind it can be followed by a line."""
         body = encoded(octets, more=True)
         self.assertEqual(octets + following, decoded(body + encoded(following)))
         self.assertTrue(not body or body.endswith(b"\r\n"))
+        self.assertLessEqual(max(map(len, body.split(b"\r\n"))), 76)
 
     def test_blanks(self) -> None:
         """Blanks at the end of a line are none of it, nor do they undo a soft line break."""
