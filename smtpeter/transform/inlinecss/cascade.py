@@ -44,14 +44,16 @@ class Styling(NamedTuple):
         before: declarations to stand before those that are there.
         after: those to stand behind them.
         raised: declarations that stay in a sheet and would win, and now would not.
+        declared: names and values of all, those that are there included; the later ones win.
     """
 
     before: str
     after: str
     raised: frozenset[Place]
+    declared: tuple[tuple[str, str], ...]
 
 
-NOTHING = Styling("", "", frozenset())
+NOTHING = Styling("", "", frozenset(), ())
 
 
 def styling(
@@ -60,6 +62,7 @@ def styling(
     attribute: Sequence[Declaration],
     *,
     variables: Variables = (),
+    changing: bool = False,
     closed: bool = True,
 ) -> Styling:
     """
@@ -70,6 +73,7 @@ def styling(
         kept: rules that stay and may meet it.
         attribute: what its own `style` attribute says.
         variables: its custom properties.
+        changing: sheets that stay may change them.
         closed: further declarations may stand behind those.
     """
     own = [Weighed((each.important, True, *_OF_ATTRIBUTE), each) for each in attribute]
@@ -90,7 +94,9 @@ def styling(
     for each in given:
         declaration = each.declaration
         if each.weight[1]:  # stands there, but for its variables
-            if each.resolved and closed:
+            if each.resolved and changing:
+                before.append(_text(declaration))
+            elif each.resolved and closed:
                 after.append(_text(declaration) + "!important" * declaration.important)
         elif not declaration.important:
             before.append(_text(declaration))
@@ -100,7 +106,8 @@ def styling(
             after.append(f"{_text(declaration)}!important")
         else:
             after.append(_text(declaration))
-    return Styling(";".join(before), ";".join(after), raised)
+    declared = tuple(each.declaration[:2] for each in given)
+    return Styling(";".join(before), ";".join(after), raised, declared)
 
 
 def _resolved(weighed: Weighed, variables: Variables) -> Weighed:

@@ -17,7 +17,8 @@ from smtpeter.transform.inlinecss.document import (
     in_quirks_mode,
     read,
 )
-from smtpeter.transform.inlinecss.splice import style_edits
+from smtpeter.transform.inlinecss.presentational import attributes_for
+from smtpeter.transform.inlinecss.splice import attribute_edits, style_edits
 from smtpeter.transform.inlinecss.styled import Styled
 from smtpeter.transform.inlinecss.stylesheet import Sheet
 from smtpeter.transform.markup import NO_INLINE, Edit, removal, spliced
@@ -27,8 +28,8 @@ _STYLE = re.compile(r"<[sS][tT][yY][lL][eE]")
 _EVERYWHERE = re.compile(r"\s*(?:all|screen)?\s*", re.IGNORECASE)
 _CSS = re.compile(r"\s*(?:text/css)?\s*", re.IGNORECASE)
 
-# In quirks mode, and the sheets in order.
-_Key: TypeAlias = tuple[bool, tuple[Sheet, ...]]
+# In quirks mode, with presentational attributes, and the sheets in order.
+_Key: TypeAlias = tuple[bool, bool, tuple[Sheet, ...]]
 
 
 class Inliner:
@@ -53,16 +54,18 @@ class Inliner:
         Args:
             presentational: also write `width`, `height`, `bgcolor`, `align` and `valign`.
         """
-        if not _STYLE.search(html) and NO_INLINE not in html.lower():
+        if not presentational and not _STYLE.search(html) and NO_INLINE not in html.lower():
             return html
         try:
-            return spliced(html, self._edits(html, read(html)))
+            return spliced(html, self._edits(html, read(html), presentational=presentational))
         except etree.LxmlError:
             return html
 
-    def _edits(self, html: str, source: Source) -> list[Edit]:
+    def _edits(self, html: str, source: Source, *, presentational: bool) -> list[Edit]:
         styles = _sheets(html, source)
-        styled = self._styled(html, tuple(sheet for _, sheet in styles))
+        styled = self._styled(
+            html, tuple(sheet for _, sheet in styles), presentational=presentational
+        )
         outcome = styled.outcome(elements(source), lambda each: has_text(html, source, each))
         edits: list[Edit] = []
         for change in outcome.changes:
@@ -71,6 +74,9 @@ class Inliner:
                 edits += [removal(html, mark) for mark in (tag.get(NO_INLINE),) if mark]
             else:
                 edits += style_edits(html, tag, change.styling)
+                if presentational:
+                    found = attributes_for(tag.name, change.styling.declared)
+                    edits += attribute_edits(html, tag, found)
         for number, (element, sheet) in enumerate(styles):
             leftover = styled.leftover(number, outcome)
             if not leftover:
@@ -79,15 +85,21 @@ class Inliner:
                 edits.append(Edit(element.content, element.content_end, leftover))
         return edits
 
-    def _styled(self, html: str, sheets: tuple[Sheet, ...]) -> Styled:
+    def _styled(self, html: str, sheets: tuple[Sheet, ...], *, presentational: bool) -> Styled:
         """What is known of these sheets, the oldest forgotten where there is too much of it."""
-        key = (in_quirks_mode(html), sheets)
+        caseless = in_quirks_mode(html)
+        key = (caseless, presentational, sheets)
         with self._lock:
             styled = self._known.get(key)
             if styled is not None:
                 self._known.move_to_end(key)
         if styled is None:
-            styled = Styled(sheets, caseless=key[0], most_octets=self._cache_octets)
+            styled = Styled(
+                sheets,
+                caseless=caseless,
+                presentational=presentational,
+                most_octets=self._cache_octets,
+            )
         with self._lock:
             self._known[key] = styled
             octets = sum(each.octets for each in self._known.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from smtpeter.transform.inlinecss.cascade import Styling
 from smtpeter.transform.markup import Attribute, Edit, Tag, attribute_value
@@ -30,6 +30,14 @@ def style_edits(html: str, tag: Tag, styling: Styling) -> Iterator[Edit]:
         name = html[attribute.start : attribute.start + len("style")]
         text = _joined(before, _joined(_terminated(old), after))
         yield Edit(attribute.start, attribute.end, f'{name}="{text}"')
+
+
+def attribute_edits(html: str, tag: Tag, attributes: Iterable[tuple[str, str]]) -> Iterator[Edit]:
+    """The edits that give a start tag attributes that it does not have."""
+    place = _behind_attributes(html, tag)
+    for name, value in attributes:
+        if tag.get(name) is None:
+            yield Edit(place, place, f' {name}="{value}"')
 
 
 def _around(html: str, attribute: Attribute, styling: Styling) -> Iterator[Edit]:

@@ -94,13 +94,17 @@ class Styled:
 
     Args:
         caseless: classes and ids are compared without regard to case.
+        presentational: elements change also when they have styles but get none.
         most_octets: past that nothing more is remembered.
     """
 
-    def __init__(self, sheets: Sequence[Sheet], *, caseless: bool, most_octets: int) -> None:
+    def __init__(
+        self, sheets: Sequence[Sheet], *, caseless: bool, presentational: bool, most_octets: int
+    ) -> None:
         self.octets = _OCTETS_PER_CHARACTER * sum(len(sheet.text) for sheet in sheets)
         self._most_octets = most_octets
         self._caseless = caseless
+        self._presentational = presentational
         self._sheets = Stylesheets(sheets, caseless=caseless)
         self._matcher = Matcher()
         for number, rule in enumerate(self._sheets.rules):
@@ -171,7 +175,8 @@ class Styled:
         if matched or "--" in style:
             own = inherited(variables, self._declared(matched, style))
         result = NOTHING
-        if (matched or uses_variables(style)) and traits[0] not in _UNSEEN:
+        asked = matched or uses_variables(style) or (style and self._presentational)
+        if asked and traits[0] not in _UNSEEN:
             result = self._styling(matched, style, own)
         step = _Step(
             self._spot(matcher.inside(scene, met), own),
@@ -229,9 +234,11 @@ class Styled:
                 [each for each in given if not each[2].moved],
                 syntax.declarations(text),
                 variables=variables,
+                changing=self._sheets.variables_change,
                 closed=syntax.is_closed(text),
             )
-            if not (known.before or known.after or known.raised):
+            changed = known.before or known.after or known.raised
+            if not (changed or (known.declared and self._presentational)):
                 known = NOTHING
             if self._has_room(_OCTETS_PER_STEP + 2 * (len(known.before) + len(known.after))):
                 self._stylings[key] = known

@@ -102,6 +102,7 @@ class Stylesheets:
 
     Attributes:
         rules: those that can meet an element, in the order in which they stand.
+        variables_change: rules that stay set custom properties.
     """
 
     def __init__(self, sheets: Sequence[Sheet], *, caseless: bool) -> None:
@@ -111,6 +112,7 @@ class Stylesheets:
         self._cuts: list[list[_Cut]] = []
         self._stays: list[bool] = []
         self._changing = _changing_variables(sheets)
+        self.variables_change = self._changing.written
         for number, sheet in enumerate(sheets):
             self._cuts.append([])
             self._stays.append(False)

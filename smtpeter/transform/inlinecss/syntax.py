@@ -38,7 +38,7 @@ _BRACKETS = rf"""{_URL}|\((?:{_FLAT}|{_TWO_DEEP})*+\)|\[[^\]]*+\]"""
 _CONTENT = rf"""[^;"'(\[{{\\]++|{_STRING}|{_BRACKETS}|[(\[][^{{]*+|\\.|\\\Z"""
 # What template engines will fill in makes no declaration that a browser takes, but no rule either.
 _TAG = r"\{\{[^{}#/^]*+\}\}"
-_BLOCKLESS = rf"(?:{_CONTENT}|{_TAG})++(?=;|\Z)"
+_BLOCKLESS = rf"""(?:[^;:{{"'(\[\\]++:(?:{_CONTENT}|{_TAG})++|(?:{_CONTENT})++)(?=;|\Z)"""
 _FLAT_BLOCK = rf"""[^{{}}"'\\]++|{_STRING}|\\."""
 _BLOCK = rf"\{{(?:{_FLAT_BLOCK}|\{{(?:{_FLAT_BLOCK}|\{{(?:{_FLAT_BLOCK})*+\}})*+\}})*+\}}"
 _PIECE = re.compile(
