@@ -2,13 +2,13 @@
 //
 // Both mails are written into frames that run no scripts and load nothing. In mode "static" the
 // mail as it was keeps only what can be inlined: style rules outside of any at-rule, of sheets
-// without a media condition, and of their selectors those that hold whatever the reader does.
+// for all media or for screens, and of their selectors those that hold whatever the reader does.
 // The mail as it became loses its style sheets, and what asked to be left alone is not judged. In
 // mode "whole" both stay as they are.
 const [before, after, mode, width] = arguments;
 
 const OPT_OUT = "data-smtpeter-no-inline";
-const CHANGING = /:(?:link|visited|hover|active|focus(?:-within|-visible)?|target|checked|indeterminate|default|enabled|disabled|autofill|-webkit-autofill|valid|invalid|required|optional|read-only|read-write|in-range|out-of-range|placeholder-shown|open|popover-open|modal|fullscreen|target-within|user-valid|user-invalid|local-link|any-link)\b|::|:(?:before|after|first-line|first-letter)\b/i;
+const CHANGING = /:(?:visited|hover|active|focus(?:-within|-visible)?|target|checked|indeterminate|default|enabled|disabled|autofill|-webkit-autofill|valid|invalid|required|optional|read-only|read-write|in-range|out-of-range|placeholder-shown|open|popover-open|modal|fullscreen|target-within|user-valid|user-invalid)\b|::|:(?:before|after|first-line|first-letter)\b/i;
 
 function frame(html) {
   const element = document.createElement("iframe");
@@ -48,17 +48,22 @@ const sheets = (page) => [...page.styleSheets].filter((sheet) => sheet.ownerNode
 function keepStatic(page) {
   for (const sheet of sheets(page)) {
     const conditional = sheet.ownerNode.hasAttribute(OPT_OUT)
-      || !["", "all"].includes(sheet.media.mediaText.trim().toLowerCase());
+      || !["", "all", "screen"].includes(sheet.media.mediaText.trim().toLowerCase());
     for (let at = sheet.cssRules.length - 1; at >= 0; at--) {
       const rule = sheet.cssRules[at];
       const kept = conditional || !isStyle(rule) ? []
         : selectors(rule.selectorText).filter((each) => !CHANGING.test(bare(each)));
       if (!kept.length) { sheet.deleteRule(at); continue; }
       rule.selectorText = kept.join(", ");
-      while (rule.cssRules && rule.cssRules.length) rule.deleteRule(0);
+      for (let inner = rule.cssRules.length - 1; inner >= 0; inner--) {
+        if (!isLoose(rule.cssRules[inner])) rule.deleteRule(inner);
+      }
     }
   }
 }
+
+// Declarations behind a rule that is nested in theirs.
+const isLoose = (rule) => rule instanceof was.defaultView.CSSNestedDeclarations;
 
 const isStyle = (rule) => rule instanceof was.defaultView.CSSStyleRule;
 
@@ -87,6 +92,9 @@ function describe(element) {
   return names.join(" > ");
 }
 
+// The properties of a rule or an element; of an element without `style` (a VML one), none.
+const inlineNames = (each) => [...each.style ?? []].filter((name) => !name.startsWith("--"));
+
 document.body.replaceChildren();
 const was = frame(before), is = frame(after);
 if (mode === "static") {
@@ -96,10 +104,11 @@ if (mode === "static") {
 
 const rules = sheets(was).flatMap((sheet) => [...styleRules(sheet.cssRules)]).map((rule) => ({
   selector: rule.selectorText,
-  names: [...rule.style].filter((name) => !name.startsWith("--")),
+  names: [rule, ...[...rule.cssRules].filter(isLoose)].flatMap(inlineNames),
 }));
-const names = [...new Set(rules.flatMap((rule) => rule.names))];
 const [old, young] = [elements(was), elements(is)];
+// Also what only the new style attributes set: a rule that never counted may have been inlined.
+const names = [...new Set([...rules.flatMap((rule) => rule.names), ...young.flatMap(inlineNames)])];
 const result = { elements: old.length, became: young.length, rules: rules.length, judged: 0, differences: [] };
 if (old.length === young.length) {
   old.forEach((element, at) => {
