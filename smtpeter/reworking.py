@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 from attrs import evolve
 from twisted.internet.defer import Deferred
@@ -14,8 +15,9 @@ from smtpeter.transform.draft import Draft, Run
 from smtpeter.transform.hosting import HostedImage
 from smtpeter.transform.identifier import Identifiers
 from smtpeter.transform.marks import Slot
-from smtpeter.transform.rework import Reworked, Stage, rework
+from smtpeter.transform.rework import Reworked, Stage, page, rework
 from smtpeter.transform.template import filled
+from smtpeter.transform.textstages import TrackOpens
 from smtpeter.workers.pool import JobLost
 
 CACHE_OCTETS = 64 * 1024 * 1024
@@ -47,7 +49,7 @@ class Reworking:
 
     def __init__(
         self,
-        call: Callable[..., Deferred[Reworked]],
+        call: Callable[..., Deferred[Any]],
         plan: Callable[[Draft], Deferred[tuple[Stage, ...]]],
         identifiers: Identifiers,
         numbers_of: Callable[[Collection[str]], Deferred[dict[str, int]]],
@@ -73,6 +75,24 @@ class Reworking:
             return draft
         return Deferred.fromCoroutine(self._apply(draft))
 
+    def page(self, draft: Draft) -> Deferred[str | None]:
+        """
+        The web version of a message, with the links that it was delivered with.
+
+        Fires with None when there is nothing to show; fails as `apply`.
+        """
+        return Deferred.fromCoroutine(self._page(draft))
+
+    async def _page(self, draft: Draft) -> str | None:
+        stages = await self._plan(draft)
+        # a look at the web version is no open
+        shown = tuple(stage for stage in stages if not isinstance(stage, TrackOpens))
+        found = await self._call(_seconds(shown), page, draft.content.blocks, shown)
+        if found is None:
+            return None
+        names = await self._names(draft.message_id, found.marks.slots)
+        return str(found.marks.replaced(found.html, names))
+
     async def _apply(self, draft: Draft) -> Draft:
         stages = await self._plan(draft)
         if not stages:
@@ -95,6 +115,7 @@ class Reworking:
 
     async def _make(self, draft: Draft, stages: tuple[Stage, ...]) -> Reworked:
         blocks = draft.content.blocks
+        reworked: Reworked
         try:
             reworked = await self._call(_seconds(stages), rework, blocks, stages)
         except JobLost:

@@ -13,6 +13,8 @@ from smtpeter.store import accounts
 from smtpeter.store.events import Event
 from smtpeter.store.messages import State
 from smtpeter.store.queue import Story, message_story
+from smtpeter.transform.comparison import Difference
+from smtpeter.transform.draft import read_runs
 
 INDENT = "  "
 
@@ -22,14 +24,20 @@ INDENT = "  "
 @json_option
 @pass_operator
 def message(operator: Operator, *, message_id: str, as_json: bool) -> None:
-    """Tell the story of one message: its facts, its events, the replies it met."""
+    """Tell the story of one message: its facts, its events, what was changed in its HTML."""
+    # it brings along what no other command needs
+    from smtpeter.cli.changes import base_of, changes  # noqa: PLC0415
+
+    base = base_of(operator.config())
     with operator.database() as database, database.connect() as connection:
         story = message_story(connection, message_id)
         if story is None:
             raise Failed(f"there is no message {message_id!r}")
         number = story.parcel.account_id
         account = None if number is None else accounts.account_by_id(connection, number)
+        changed = changes(connection, story, base)
     document = _document(story, account.email if account else None)
+    document["changes"] = [_change(each) for each in changed]
     answer(document, "\n".join(_lines(document)), as_json=as_json)
 
 
@@ -61,8 +69,22 @@ def _document(story: Story, account: str | None) -> dict[str, Any]:
             "tags": list(parcel.features.tags),
             "template_id": parcel.template_id,
         },
+        "stages": _stages(story),
         "events": [_event(happened) for happened in story.events],
     }
+
+
+def _stages(story: Story) -> list[dict[str, Any]]:
+    """What the last attempt that tells of stages did, and how long it took."""
+    written = [each.details["stages"] for each in story.events if "stages" in each.details]
+    return [
+        {"stage": stage, "milliseconds": milliseconds}
+        for stage, milliseconds in read_runs(written[-1] if written else "")
+    ]
+
+
+def _change(each: Difference) -> dict[str, Any]:
+    return {"lines": [one_line(line) for line in each.lines], "omitted": each.omitted}
 
 
 def _event(happened: Event) -> dict[str, Any]:
@@ -84,6 +106,14 @@ def _lines(document: dict[str, Any], indent: str = "") -> list[str]:
             for event in value:
                 lines.append(f"{event['time']}  {event['event']}")
                 lines += _lines(event["details"], INDENT)
+        elif name == "stages":
+            for run in value:
+                lines.append(f"stage {run['stage']}  {run['milliseconds']:.1f} ms")
+        elif name == "changes":
+            for change in value:
+                lines += change["lines"]
+                if change["omitted"]:
+                    lines.append(f"... and {change['omitted']} lines more")
         elif value not in (None, "", []):
             shown = ", ".join(value) if isinstance(value, list) else str(value)
             lines.append(f"{indent}{name.ljust(width)}  {one_line(shown)}")

@@ -19,7 +19,7 @@ from smtpeter.transform.draft import Run
 from smtpeter.transform.hosting import HostedImage
 from smtpeter.transform.marks import Marks, Slot
 from smtpeter.transform.template import Template, TemplateEdit, gapped, template
-from smtpeter.transform.webversion import text_parts
+from smtpeter.transform.webversion import text_page, text_parts
 from smtpeter.values import frozen
 
 BODY_OCTETS = 5 * 1024 * 1024
@@ -130,6 +130,27 @@ def rework(blocks: Sequence[bytes], stages: Sequence[Stage]) -> Reworked:
     if texts.octets is not source:
         made = made.holding(texts.octets)
     return Reworked(made, tuple(texts.marks.slots), texts.images, texts.runs)
+
+
+@frozen
+class Page:
+    """What a reader sees of a message: HTML, with marks in it, and the slots of these."""
+
+    html: str = field(repr=False)
+    marks: Marks = field(repr=False)
+
+
+def page(blocks: Sequence[bytes], stages: Sequence[Stage]) -> Page | None:
+    """
+    Show the first text of a message, HTML if there is any.
+
+    Returns:
+        None for a message without a text that can be shown.
+    """
+    texts = reworked_texts(b"".join(blocks), stages)
+    for body in sorted(texts.bodies, key=lambda body: not body.is_html):
+        return Page(body.text if body.is_html else text_page(body.text), texts.marks)
+    return None
 
 
 def reworked_texts(octets: bytes, stages: Sequence[Stage]) -> Texts:

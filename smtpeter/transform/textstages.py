@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 from smtpeter.transform.hosting import HostedImage, Image, host_images
-from smtpeter.transform.inlinecss import Inliner
 from smtpeter.transform.links import Link, rewrite_links
 from smtpeter.transform.marks import Marks
 from smtpeter.transform.opens import Image as WebImage
@@ -20,6 +20,9 @@ from smtpeter.transform.webversion import (
     webversion_url,
 )
 from smtpeter.values import frozen
+
+if TYPE_CHECKING:
+    from smtpeter.transform.inlinecss import Inliner
 
 
 @frozen
@@ -53,7 +56,7 @@ class InlineCss:
     name: str = "inlinecss"
     seconds: float = 10.0
 
-    def __call__(self, bodies: Sequence[Body], _: Marks) -> list[Body]:
+    def __call__(self, bodies: Sequence[Body], marks: Marks) -> list[Body]:  # noqa: ARG002
         return [self._inlined(body) if body.is_html else body for body in bodies]
 
     def _inlined(self, body: Body) -> Body:
@@ -64,6 +67,9 @@ class InlineCss:
 @cache
 def _inliner() -> Inliner:
     """One for the process: it remembers style sheets."""
+    # Only workers need it, and all that it brings along.
+    from smtpeter.transform.inlinecss import Inliner  # noqa: PLC0415
+
     return Inliner()
 
 
@@ -91,8 +97,8 @@ class TrackLinks:
     Links lead through us.
 
     Attributes:
+        base: scheme and host of ours; what is ours already stays.
         leave: see `rewrite_links`.
-        own: the start of addresses that are ours already.
     """
 
     base: str
@@ -103,11 +109,11 @@ class TrackLinks:
 
     def __call__(self, bodies: Sequence[Body], marks: Marks) -> list[Body]:
         first = 0
-        web_version = webversion_url(self.base, "")
+        ours = (f"{self.base}/images/", webversion_url(self.base, ""))
 
         def lead(link: Link) -> str | None:
             nonlocal first
-            if str(link.url).startswith(web_version):
+            if str(link.url).startswith(ours):
                 return None
             first = link.number + 1
             mark = marks.make("click", link.number, link.url.origin)

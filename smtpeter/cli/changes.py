@@ -1,0 +1,53 @@
+"""What the stages changed in the HTML of a message: worked out again, for whoever asks."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from smtpeter.planning import stages_for
+from smtpeter.readers import base_of
+from smtpeter.reworking import names
+from smtpeter.store import messages, origins, settings, trackingkeys
+from smtpeter.store.queue import Story
+from smtpeter.transform.comparison import Difference, difference
+from smtpeter.transform.identifier import Identifiers
+from smtpeter.transform.rework import Texts, reworked_texts
+
+__all__ = ["base_of", "changes"]
+
+
+def changes(connection: Connection, story: Story, base: str) -> list[Difference]:
+    """
+    Compare the texts of a message as submitted and as delivered, those that differ.
+
+    The same stages do the same to it once more, with today's settings; those that were
+    skipped are skipped. There is nothing to compare when the content is no longer kept.
+    """
+    parcel = story.parcel
+    content = messages.load_content(connection, parcel.key)
+    if content is None:
+        return []
+    of_login = settings.settings_of(connection, parcel.login)
+    skipped = {each.details.get("stage") for each in story.events if each.kind == "transform"}
+    stages = [
+        stage
+        for stage in stages_for(parcel.features, of_login, content, base)
+        if stage.name not in skipped
+    ]
+    texts = reworked_texts(bytes(content), stages)
+    put = identifiers(connection, story.message.id, texts)
+    return [
+        difference(body.before.text, texts.marks.replaced(body.text, put))
+        for body in texts.bodies
+        if body.text != body.before.text
+    ]
+
+
+def identifiers(connection: Connection, message_id: str, texts: Texts) -> list[str]:
+    """The identifiers that stand in a message; empty ones while none were ever made."""
+    slots = texts.marks.slots
+    keys = trackingkeys.keys(connection)
+    numbers = origins.known_numbers(connection, {slot.origin for slot in slots if slot.origin})
+    if not keys or any(slot.origin and slot.origin not in numbers for slot in slots):
+        return [""] * len(slots)
+    return names(Identifiers(keys[0], keys[1:]), message_id, slots, numbers)
