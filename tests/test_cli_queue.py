@@ -6,13 +6,22 @@ import json
 
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import update
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.cli.output import one_line
+from smtpeter.delivery.judgement import message_event
+from smtpeter.message.content import Content
 from smtpeter.message.features import Features
 from smtpeter.store import messages, queue
 from smtpeter.store.database import Database
+from smtpeter.store.events import Event, append
 from smtpeter.store.messages import Message, State
+from smtpeter.store.origins import numbers_of
+from smtpeter.store.tables import submissions
+from smtpeter.store.trackingkeys import existing_keys
+from smtpeter.transform.comparison import SHOWN_LINES
+from smtpeter.transform.identifier import Identifiers
 from tests.commands import NOW, CommandCase
 from tests.store.cases import CONTENT, message, parcel
 
@@ -38,11 +47,17 @@ class QueueCase(CommandCase):
         self.database = Database.open("sqlite:///smtpeter.db", self.state)
         self.addCleanup(self.database.close)
 
-    def store(self, each: Message) -> Message:
+    def store(self, each: Message, content: Content = CONTENT) -> Message:
         with self.database.begin() as connection:
-            for change in messages.additions(each.parcel, CONTENT, [each]):
+            for change in messages.additions(each.parcel, content, [each]):
                 connection.execute(change.statement, change.rows)
         return each
+
+    def note(self, happened: Event) -> None:
+        """Write an event."""
+        change = append([happened])
+        with self.database.begin() as connection:
+            connection.execute(change.statement, change.rows)
 
     def put_off(self, each: Message, reply: str) -> None:
         change = messages.outcome(each, State.WAITING, due=NOW + 60, reply=reply, now=NOW)
@@ -219,6 +234,80 @@ class MessageTests(QueueCase):
     def test_unknown(self) -> None:
         """A message that never was is an error."""
         self.assertEqual(f"there is no message '{UNKNOWN}'", self.complaint("message", UNKNOWN))
+
+
+class ChangesTests(QueueCase):
+    """What `smtpeter message` says of stages, and of what they changed."""
+
+    def newsletter(self, html: str) -> Message:
+        """Store a message with its features on."""
+        octets = f"From: noor@shop.example\r\nContent-Type: text/html\r\n\r\n{html}\r\n".encode()
+        features = Features(inlinecss=True, trackclicks=True)
+        of = parcel(features=features, octets=len(octets))
+        return self.store(message(of=of), Content.from_octets(octets))
+
+    def happened(self, one: Message, kind: str, **details: str) -> None:
+        self.note(message_event(one, kind, NOW, details))
+
+    def test_stages(self) -> None:
+        """The stages of the last attempt are told with their times."""
+        one = self.newsletter("<p>")
+        self.happened(one, "deferral", stages="read 9.0")
+        self.happened(one, "delivery", stages="read 0.1, inlinecss 12.5")
+        self.assertEqual(
+            [
+                {"stage": "read", "milliseconds": 0.1},
+                {"stage": "inlinecss", "milliseconds": 12.5},
+            ],
+            self.document("message", one.id)["stages"],
+        )
+        self.assertIn("stage inlinecss  12.5 ms", self.text("message", one.id).splitlines())
+
+    def test_difference(self) -> None:
+        """The HTML is compared as it was submitted and as it was delivered, with its links."""
+        with self.database.begin() as connection:
+            keys = existing_keys(connection, NOW)
+            numbers = numbers_of(connection, ["https://shop.example"])
+        one = self.newsletter(
+            "<style>b{color:red}</style><p><b>x</b>"
+            '<a href="https://shop.example/boots">boots</a></p>'
+        )
+        link = Identifiers(keys[0]).make(one.id, "click", 0, numbers["https://shop.example"])
+        [change] = self.document("message", one.id)["changes"]
+        self.assertEqual(["--- submitted", "+++ delivered"], change["lines"][:2])
+        self.assertIn("-<b>x", change["lines"])
+        self.assertIn('+<b style="color:red">x', change["lines"])
+        self.assertTrue(any(f"/boots-{link}" in line for line in change["lines"]), change)
+        self.assertIn("-<b>x", self.text("message", one.id).splitlines())
+
+    def test_no_key_yet(self) -> None:
+        """While no link was ever made, the comparison does without identifiers."""
+        one = self.newsletter('<a href="https://shop.example/boots">boots</a>')
+        [change] = self.document("message", one.id)["changes"]
+        self.assertTrue(any("/boots-" in line for line in change["lines"]))
+
+    def test_skipped(self) -> None:
+        """A stage that was skipped has changed nothing."""
+        one = self.newsletter("<style>b{color:red}</style><b>x</b>")
+        self.happened(one, "transform", stage="inlinecss", description="too slow")
+        self.assertEqual([], self.document("message", one.id)["changes"])
+
+    def test_bounded(self) -> None:
+        """A long difference is cut, and says so; nothing in it moves a cursor."""
+        one = self.newsletter("<style>b{color:red}</style>" + "<b>\x1b[2J</b>" * 300)
+        [change] = self.document("message", one.id)["changes"]
+        self.assertEqual(SHOWN_LINES, len(change["lines"]))
+        self.assertGreater(change["omitted"], 100)
+        shown = self.text("message", one.id)
+        self.assertIn(f"... and {change['omitted']} lines more", shown)
+        self.assertNotIn("\x1b", shown)
+
+    def test_content_gone(self) -> None:
+        """Without the content there is nothing to compare."""
+        one = self.newsletter("<style>b{color:red}</style><b>x</b>")
+        with self.database.begin() as connection:
+            connection.execute(update(submissions).values(content=None))
+        self.assertEqual([], self.document("message", one.id)["changes"])
 
 
 class CheckTests(CommandCase):

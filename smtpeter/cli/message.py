@@ -102,19 +102,33 @@ def _lines(document: dict[str, Any], indent: str = "") -> list[str]:
     for name, value in document.items():
         if isinstance(value, dict):
             lines += [f"{indent}{name}", *_lines(value, indent + INDENT)]
-        elif name == "events":
-            for event in value:
-                lines.append(f"{event['time']}  {event['event']}")
-                lines += _lines(event["details"], INDENT)
-        elif name == "stages":
-            for run in value:
-                lines.append(f"stage {run['stage']}  {run['milliseconds']:.1f} ms")
-        elif name == "changes":
-            for change in value:
-                lines += change["lines"]
-                if change["omitted"]:
-                    lines.append(f"... and {change['omitted']} lines more")
+        elif value and isinstance(value, list) and name in _LISTED:
+            lines += _LISTED[name](value)
         elif value not in (None, "", []):
             shown = ", ".join(value) if isinstance(value, list) else str(value)
             lines.append(f"{indent}{name.ljust(width)}  {one_line(shown)}")
     return lines
+
+
+def _stage_lines(stages: list[dict[str, Any]]) -> list[str]:
+    return [f"stage {each['stage']}  {each['milliseconds']:.1f} ms" for each in stages]
+
+
+def _event_lines(events: list[dict[str, Any]]) -> list[str]:
+    lines: list[str] = []
+    for event in events:
+        lines.append(f"{event['time']}  {event['event']}")
+        lines += _lines(event["details"], INDENT)
+    return lines
+
+
+def _change_lines(changes: list[dict[str, Any]]) -> list[str]:
+    lines: list[str] = []
+    for change in changes:
+        lines += change["lines"]
+        if change["omitted"]:
+            lines.append(f"... and {change['omitted']} lines more")
+    return lines
+
+
+_LISTED = {"stages": _stage_lines, "events": _event_lines, "changes": _change_lines}
