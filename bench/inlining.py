@@ -148,6 +148,7 @@ def main() -> int:
     try:
         if not options.own:
             mails |= package_mails()
+        mails = {name: html for name, html in mails.items() if "<style" in html.lower()}
         with pinned(SERVER_CORE):
             figures = _measured(mails, options.only, options.seconds)
     except (Unreachable, Unavailable) as error:
