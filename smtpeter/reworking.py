@@ -18,7 +18,7 @@ from smtpeter.transform.marks import Slot
 from smtpeter.transform.rework import Reworked, Stage, page, rework
 from smtpeter.transform.template import filled
 from smtpeter.transform.textstages import TrackOpens
-from smtpeter.workers.pool import JobLost
+from smtpeter.workers.job import JobLost
 
 CACHE_OCTETS = 64 * 1024 * 1024
 # What an entry takes beside its octets.

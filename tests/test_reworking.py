@@ -20,7 +20,7 @@ from smtpeter.transform.identifier import Identifiers
 from smtpeter.transform.rework import Stage
 from smtpeter.transform.textstages import FillInWebVersion, TrackLinks, TrackOpens
 from smtpeter.transform.trackedurl import resolve
-from smtpeter.workers.pool import JobLost, WorkersBusy
+from smtpeter.workers.job import JobLost, WorkersBusy
 from tests.transform.drafts import draft
 
 BASE = "https://clicks.shop.example"

@@ -4,76 +4,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
-from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from smtpeter.workers.child import READY
-from smtpeter.workers.frames import framed, value_of
+from smtpeter.workers.frames import framed
+from smtpeter.workers.job import Job, WorkersBusy, WorkersEnded
+from smtpeter.workers.place import Place, Start
 
 WAITING_JOBS = 10_000
 WAITING_OCTETS = 512 * 1024 * 1024
 WAIT_SECONDS = 120.0
-START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 LONGEST_PAUSE_SECONDS = 60.0
-
-
-class JobError(Exception):
-    """A job was not done; the text says why."""
-
-
-class JobFailed(JobError):
-    """The function raised an error."""
-
-
-class JobLost(JobError):
-    """The job took too long, or took its process with it: it may do so again."""
-
-
-class WorkersBusy(JobError):
-    """Too much waits already, or nobody came for the job in `WAIT_SECONDS`."""
-
-
-class WorkersEnded(JobError):
-    """The service stops; nothing more is begun."""
-
-
-class Worker(Protocol):
-    """A process that does one job after the other."""
-
-    def ask(self, request: bytes) -> None:
-        """Give it a job."""
-
-    def hang_up(self) -> None:
-        """Have it end, when it does nothing."""
-
-    def kill(self) -> None:
-        """End it, whatever it does."""
-
-
-# Starts a worker: it calls the first with its word that it is ready, and with the answer to
-# each job; and the second, once, when it is gone, with the reason.
-Start = Callable[[Callable[[bytes], None], Callable[[str], None]], Worker]
-
-
-@define(eq=False)
-class _Job:
-    """
-    Something to do.
-
-    Attributes:
-        patience: until when it waits to be begun.
-    """
-
-    seconds: float
-    request: bytes = field(repr=False)
-    done: Deferred[Any]
-    patience: IDelayedCall | None = None
 
 
 class Workers(Service):
@@ -105,9 +51,9 @@ class Workers(Service):
         self._clock = clock
         self._waiting_jobs = waiting_jobs
         self._waiting_octets = waiting_octets
-        self._waiting: deque[_Job] = deque()
+        self._waiting: deque[Job] = deque()
         self._octets = 0
-        self._places: list[_Place] = []
+        self._places: list[Place] = []
         self._failures = 0
         self._pause: IDelayedCall | None = None
         self._stopped = False
@@ -133,7 +79,7 @@ class Workers(Service):
         full = len(self._waiting) >= self._waiting_jobs
         if full or self._octets + len(request) > self._waiting_octets:
             return fail(WorkersBusy("too many jobs wait for a worker"))
-        job = _Job(seconds, request, Deferred(self._forget))
+        job = Job(seconds, request, Deferred(self._forget))
         self._waiting.append(job)
         self._octets += len(request)
         self._hand_out()
@@ -167,7 +113,7 @@ class Workers(Service):
         if len(self._waiting) > coming and len(self._places) < self._count:
             self._start_one()
 
-    def _next(self) -> _Job:
+    def _next(self) -> Job:
         job = self._waiting.popleft()
         self._octets -= len(job.request)
         if job.patience is not None:
@@ -178,7 +124,7 @@ class Workers(Service):
     def _start_one(self) -> None:
         if self._pause is not None or self._stopped:
             return
-        place = _Place(self._clock, self._freed, self._vacated)
+        place = Place(self._clock, self._freed, self._vacated)
         self._places.append(place)
         try:
             place.start(self._start)
@@ -192,7 +138,7 @@ class Workers(Service):
             self._failures = 0
         self._hand_out()
 
-    def _vacated(self, place: _Place, reason: str) -> None:
+    def _vacated(self, place: Place, reason: str) -> None:
         """A worker is gone."""
         self._places.remove(place)
         if self._stopped:
@@ -209,7 +155,7 @@ class Workers(Service):
         self._pause = None
         self._hand_out()
 
-    def _give_up(self, job: _Job) -> None:
+    def _give_up(self, job: Job) -> None:
         job.patience = None
         self._remove(job)
         job.done.errback(WorkersBusy(f"no worker was free for {WAIT_SECONDS:.0f} seconds"))
@@ -221,125 +167,8 @@ class Workers(Service):
                 self._remove(job)
                 return
 
-    def _remove(self, job: _Job) -> None:
+    def _remove(self, job: Job) -> None:
         self._waiting.remove(job)
         self._octets -= len(job.request)
         if job.patience is not None:
             job.patience.cancel()
-
-
-class _Place:
-    """
-    Where one worker sits, with the job that it does.
-
-    Attributes:
-        killed: it was us who ended it.
-        gone: fires when the process is no more.
-    """
-
-    def __init__(
-        self,
-        clock: IReactorTime,
-        freed: Callable[..., None],
-        vacated: Callable[[_Place, str], None],
-    ) -> None:
-        self._clock = clock
-        self._freed = freed
-        self._vacated = vacated
-        self._worker: Worker | None = None
-        self._job: _Job | None = None
-        self._limit: IDelayedCall | None = None
-        self._ending = False
-        self.starting = True
-        self.killed = False
-        self.gone: Deferred[None] = Deferred()
-
-    @property
-    def idle(self) -> bool:
-        if self._worker is None or self.starting or self._ending or self.killed:
-            return False
-        return self._job is None
-
-    def start(self, start: Start) -> None:
-        self._limit = self._clock.callLater(START_SECONDS, self._too_late)
-        self._worker = start(self._answered, self.vacate)
-
-    def begin(self, job: _Job) -> None:
-        """Have a job done."""
-        assert self._worker is not None
-        self._job = job
-        self._limit = self._clock.callLater(job.seconds, self._too_late)
-        self._worker.ask(job.request)
-
-    def end(self, seconds: float) -> None:
-        """Have the worker end when its job is done, at the latest after so many seconds."""
-        self._ending = True
-        if self._job is None:
-            self._hang_up()
-        if self._worker is not None:
-            grace = self._clock.callLater(seconds, self._kill)
-            self.gone.addBoth(lambda _: grace.cancel() if grace.active() else None)
-
-    def _answered(self, payload: bytes) -> None:
-        if self.killed:
-            return
-        self._stop_limit()
-        job, self._job = self._job, None
-        if job is None:
-            assert value_of(payload) == READY
-            self.starting = False
-        if self._ending:
-            self._hang_up()
-        else:
-            self._freed(did_something=job is not None)
-        if job is not None:  # at the end: who hears of it may want the next at once
-            _conclude(job, payload)
-
-    def vacate(self, reason: str) -> None:
-        """The worker is gone."""
-        self._stop_limit()
-        self.starting = False
-        self._worker = None
-        self._vacated(self, reason)
-        self._lose(f"the worker process ended: {reason}")
-        self.gone.callback(None)
-
-    def _too_late(self) -> None:
-        self._limit = None
-        self._kill()
-        if self._job is not None:
-            self._lose(f"it was not done in {self._job.seconds:g} seconds")
-
-    def _lose(self, reason: str) -> None:
-        job, self._job = self._job, None
-        if job is not None and not job.done.called:
-            job.done.errback(JobLost(reason))
-
-    def _kill(self) -> None:
-        self.killed = True
-        if self._worker is not None:
-            self._worker.kill()
-
-    def _hang_up(self) -> None:
-        if self._worker is not None:
-            self._worker.hang_up()
-
-    def _stop_limit(self) -> None:
-        if self._limit is not None:
-            self._limit.cancel()
-            self._limit = None
-
-
-def _conclude(job: _Job, payload: bytes) -> None:
-    """Tell who asked for a job what came of it."""
-    if job.done.called:  # cancelled, and nobody listens
-        return
-    try:
-        succeeded, value = value_of(payload)
-    except Exception as error:
-        job.done.errback(JobFailed(f"the answer cannot be read: {error!r}"))
-        return
-    if succeeded:
-        job.done.callback(value)
-    else:
-        job.done.errback(JobFailed(value))

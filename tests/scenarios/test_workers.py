@@ -10,7 +10,8 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
-from smtpeter.workers.pool import JobFailed, JobLost, Workers, WorkersEnded
+from smtpeter.workers.job import JobFailed, JobLost, WorkersEnded
+from smtpeter.workers.pool import Workers
 from smtpeter.workers.process import WorkerProcess
 from tests.workers import jobs
 
@@ -48,7 +49,7 @@ class WorkersTests(TestCase):
     async def test_side_by_side(self) -> None:
         """Two processes do two jobs at the same moment."""
         workers = self.pool(2)
-        slow = workers.call(LONG, jobs.never_ends)
+        slow = workers.call(1.0, jobs.never_ends)
         self.assertEqual(3, (await workers.call(LONG, jobs.measured, "abc")).octets)
         slow.addErrback(lambda failure: failure.trap(JobLost))
 

@@ -9,16 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.workers.child import READY
 from smtpeter.workers.frames import FrameReader, framed, value_of
-from smtpeter.workers.pool import (
-    START_SECONDS,
-    STOP_SECONDS,
-    WAIT_SECONDS,
-    JobFailed,
-    JobLost,
-    Workers,
-    WorkersBusy,
-    WorkersEnded,
-)
+from smtpeter.workers.job import JobFailed, JobLost, WorkersBusy, WorkersEnded
+from smtpeter.workers.place import START_SECONDS
+from smtpeter.workers.pool import STOP_SECONDS, WAIT_SECONDS, Workers
 
 SECONDS = 5.0
 
