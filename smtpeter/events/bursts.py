@@ -2,41 +2,74 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
+from typing import TypeVar
+
+from attrs import field
 
 from smtpeter.events.signals import LINKS_WINDOW_SECONDS
 from smtpeter.events.visit import Visit
+from smtpeter.values import frozen
 
 MESSAGES_LIMIT = 10_000
-VISITS_LIMIT = 50  # of one message
+LIMIT = 50  # of what is remembered of one message
+
+_Key = TypeVar("_Key")
+
+
+@frozen
+class _Recent:
+    """When each link of a message was followed last, and when each address sent a HEAD."""
+
+    links: dict[tuple[str, int], float] = field(factory=dict)
+    heads: dict[str, float] = field(factory=dict)
 
 
 class Bursts:
     """The latest visits of the messages visited last."""
 
     def __init__(self) -> None:
-        self._recent: OrderedDict[str, deque[Visit]] = OrderedDict()
+        self._messages: OrderedDict[str, _Recent] = OrderedDict()
 
     def note(self, visit: Visit) -> None:
         """Remember a visit. All of a batch are noted before the first of them is judged."""
-        recent = self._recent.setdefault(visit.message, deque(maxlen=VISITS_LIMIT))
-        recent.append(visit)
-        self._recent.move_to_end(visit.message)
-        if len(self._recent) > MESSAGES_LIMIT:
-            self._recent.popitem(last=False)
+        recent = self._messages.get(visit.message)
+        if recent is None:
+            recent = self._messages[visit.message] = _Recent()
+            if len(self._messages) > MESSAGES_LIMIT:
+                self._messages.popitem(last=False)
+        else:
+            self._messages.move_to_end(visit.message)
+        _put(recent.links, (visit.kind, visit.link), visit.time)
+        if visit.method == "HEAD":
+            _put(recent.heads, visit.address, visit.time)
 
     def different_links(self, visit: Visit) -> int:
         """How many links of the message were followed around that time, with this one."""
-        links = {each.link for each in self._near(visit) if each.kind == visit.kind}
-        return len(links | {visit.link})
+        links = {(visit.kind, visit.link)}
+        recent = self._messages.get(visit.message)
+        if recent is not None and len(recent.links) > 1:
+            links.update(
+                link
+                for link, time in recent.links.items()
+                if link[0] == visit.kind and _near(time, visit.time)
+            )
+        return len(links)
 
     def method(self, visit: Visit) -> str:
         """HEAD for a GET of whoever has sent a HEAD for the same message around that time."""
-        headed = any(
-            each.method == "HEAD" and each.address == visit.address for each in self._near(visit)
-        )
-        return "HEAD" if headed else visit.method
+        recent = self._messages.get(visit.message)
+        time = recent.heads.get(visit.address) if recent is not None else None
+        return "HEAD" if time is not None and _near(time, visit.time) else visit.method
 
-    def _near(self, visit: Visit) -> list[Visit]:
-        recent = self._recent.get(visit.message, ())
-        return [each for each in recent if abs(each.time - visit.time) <= LINKS_WINDOW_SECONDS]
+
+def _put(times: dict[_Key, float], key: _Key, time: float) -> None:
+    """Set the time of a key, which makes it the latest."""
+    times.pop(key, None)
+    times[key] = time
+    if len(times) > LIMIT:
+        del times[next(iter(times))]
+
+
+def _near(one: float, other: float) -> bool:
+    return abs(one - other) <= LINKS_WINDOW_SECONDS

@@ -144,6 +144,7 @@ def _known_agent(user_agent: str) -> str:
     return next((reason for reason, agent in _AGENTS if agent.search(user_agent)), "")
 
 
+@lru_cache(maxsize=1024)
 def _known_network(text: str) -> str:
     try:
         address = ip_address(text)

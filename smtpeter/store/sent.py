@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 
 from sqlalchemy import Connection, and_, select
 
@@ -63,7 +64,10 @@ def sent(connection: Connection, ids: Collection[str]) -> dict[str, Sent]:
             template_id=row.template_id,
             delivered=row.finished if row.state == State.DELIVERED else None,
             waiting=row.state == State.WAITING,
-            settings=LoginSettings.from_json(row.settings) if row.settings else NO_SETTINGS,
+            settings=_settings(row.settings) if row.settings else NO_SETTINGS,
         )
         for row in rows
     }
+
+
+_settings = lru_cache(maxsize=1024)(LoginSettings.from_json)

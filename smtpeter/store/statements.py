@@ -61,7 +61,15 @@ class Statements:
         assert isinstance(compiled, SQLCompiler)
         if compiled.positiontup is None:
             return _Compiled(str(compiled), dict)
-        return _Compiled(str(compiled), itemgetter(*compiled.positiontup))
+        return _Compiled(str(compiled), _values(compiled.positiontup))
+
+
+def _values(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """What takes the values of these names out of a row, as a tuple."""
+    if len(names) == 1:  # of one, itemgetter would give the bare value
+        (name,) = names
+        return lambda row: (row[name],)
+    return itemgetter(*names)
 
 
 def insert_missing(connection: Connection, table: Table) -> Insert:

@@ -40,6 +40,7 @@ class Request(server.Request):
         token: the access token it came with, None for none.
         body: what `twisted.web` calls `content`.
         target: what is asked for, octet for octet as it came; it may hold a token.
+        fixed_fields: further lines for the header of the answer.
         in_log: whether the access log tells of it.
         gone: the client has hung up; nobody reads an answer.
     """
@@ -55,6 +56,7 @@ class Request(server.Request):
         self.token: str | None = None
         self.body = BodySpool(channel.site.max_body_octets, channel.site.budget)
         self.target = b""
+        self.fixed_fields = b""
         self.in_log = True
         self.gone = False
         self._received = False
@@ -113,13 +115,21 @@ class Request(server.Request):
     def send_problem(self, problem: Problem) -> None:
         self.send_json(problem.document, problem.status, problem.headers)
 
-    def send_page(self, page: bytes, status: int, headers: Mapping[bytes, bytes]) -> None:
-        """Answer, unless there is an answer already or nobody to read it."""
+    def send_page(
+        self, page: bytes, status: int, fields: Mapping[bytes, bytes], fixed_fields: bytes = b""
+    ) -> None:
+        """
+        Answer, unless there is an answer already or nobody to read it.
+
+        Args:
+            fixed_fields: of the header, as they are written; each costs less than one of `fields`.
+        """
         if self.gone or self.finished:
             return
         self.setResponseCode(status)
-        for name, value in headers.items():
+        for name, value in fields.items():
             self.setHeader(name, value)
+        self.fixed_fields = fixed_fields
         self._send(page)
 
     def send_json(

@@ -13,6 +13,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http, server
+from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource
 
 from smtpeter.web.body import Budget
@@ -51,6 +52,17 @@ class Channel(http.HTTPChannel):
         self._cancel_deadline()
         super().connectionLost(reason)
         self.site.connection_closed(self)
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        """Write the head of an answer in one piece; Twisted has four pieces for each field."""
+        fields = [
+            b"%b: %b\r\n" % (name, value)
+            for name, values in headers.getAllRawHeaders()
+            for value in values
+        ]
+        fixed = self.requests[0].fixed_fields
+        head = b"%b %b %b\r\n%b%b\r\n" % (version, code, reason, b"".join(fields), fixed)
+        self.transport.write(head)
 
     def refuse(self, problem: Problem) -> None:
         """Answer what is no request that can be processed, and close."""

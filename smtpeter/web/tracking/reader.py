@@ -90,7 +90,7 @@ class Tracking:
     async def _later(self, identified: Identified, rest: str) -> Answer:
         if identified.kind == "webversion":
             page = await self.web_version(identified.message_id)
-            return answers.nothing() if page is None else Answer(200, answers.PAGE, page.encode())
+            return answers.nothing() if page is None else answers.page(page)
         if identified.kind == "open" and identified.origin == NO_ORIGIN:
             return answers.image("image/gif", answers.PIXEL, answers.TRACKED_IMAGE)
         origin = await self.origins.text_of(identified.origin)

@@ -88,19 +88,19 @@ class TrackingRoot(Resource):
         identified = asked.identified
         if answer.status >= 400 or identified.kind not in _VISITS:
             return
-        host = request.field("host") or ""
+        host = (request.getHeader(b"host") or b"") + request.target
         self._tracking.note(
             Visit(
                 time=self._seconds(),
                 kind=_VISITS[identified.kind],
                 message=identified.message_id,
                 link=identified.number,
-                url=f"{self._protocol}://{host}{request.target.decode('latin-1')}",
+                url=f"{self._protocol}://{host.decode('latin-1')}",
                 destination=answer.original,
                 method=request.method.decode("ascii"),
                 protocol=self._protocol,
                 address=request.client_host,
-                headers=header_lines(_fields(request)),
+                headers=header_lines(request.requestHeaders.getAllRawHeaders()),
                 honeypot=identified.kind == "honeypot",
             )
         )
@@ -119,18 +119,13 @@ class _Leaf(Resource):
         return self._answer(request)
 
 
-def _fields(request: Request) -> list[tuple[bytes, bytes]]:
-    named = request.requestHeaders.getAllRawHeaders()
-    return [(name, value) for name, values in named for value in values]
-
-
 def _send(answer: Answer, request: Request) -> None:
-    request.send_page(answer.page, answer.status, answer.headers)
+    request.send_page(answer.page, answer.status, answer.fields, answer.fixed_fields)
 
 
 def _send_cacheable(answer: Answer, digest: str, request: Request) -> None:
     """An image that a browser has already need not be sent again."""
     etag = f'"{digest[:32]}"'.encode()
     if answer.status == 200 and request.setETag(etag):
-        answer = Answer(304, answer.headers)
+        answer = Answer(304, answer.fixed_fields)
     _send(answer, request)

@@ -141,8 +141,8 @@ class Reader(Caller):
         fields = BROWSER | {name.replace("_", "-"): value for name, value in headers.items()}
         return self.call(target=target, method=method, headers=fields)
 
-    def ask(self, target: str) -> Any:
+    def ask(self, target: str, method: str = "GET") -> Any:
         """Ask for something that may take its time; gives the connection."""
         connection = self.connect()
-        connection.send(request(target=target, method="GET", headers=BROWSER))
+        connection.send(request(target=target, method=method, headers=BROWSER))
         return connection
