@@ -28,7 +28,7 @@ from smtpeter.config import Config, ConfigError
 from smtpeter.delivery.carrier import ICarrier
 from smtpeter.delivery.carriers import carrier_for
 from smtpeter.delivery.contents import ContentSource
-from smtpeter.delivery.courier import Courier
+from smtpeter.delivery.courier import STORE_TROUBLE, Courier
 from smtpeter.delivery.nudges import NudgeWatch
 from smtpeter.delivery.queue import DeliveryQueue
 from smtpeter.delivery.receivers import QueueSettings
@@ -40,7 +40,10 @@ from smtpeter.intake import Intake, IntakeSettings
 from smtpeter.lifecycle import RootService, SideBySide, StagedService
 from smtpeter.message.features import HEADER_PREFIX
 from smtpeter.ports import PortService, claim
+from smtpeter.readers import links as links_of
+from smtpeter.readers import readers, reworking, workers
 from smtpeter.renewal import Current, Renewal
+from smtpeter.reworking import Reworking
 from smtpeter.smtp.factory import ConnectionLimit, SmtpFactory
 from smtpeter.smtp.server import ServerSettings, Surroundings
 from smtpeter.smtp.session import Limits
@@ -60,6 +63,8 @@ from smtpeter.values import frozen
 from smtpeter.web.api import submission as web
 from smtpeter.web.root import root_resource
 from smtpeter.web.site import Site, SiteService
+from smtpeter.web.tracking.reader import Tracking
+from smtpeter.web.tracking.root import TrackingRoot
 
 # While one thread runs Python, another waits this long for its turn at most; the default
 # of 5 ms is what a message would wait several times on its way.
@@ -118,10 +123,14 @@ def build(config: Config, reactor: Any) -> IService:
     threads = Threads(reactor)
     with database.connect() as connection:
         keys = KeySource(time.time, messages.greatest_key(connection))
+    links = links_of(config, database, store)
     # twistd may fork now, and no connection can be taken along; the store makes new ones.
     database.close()
     current = Current(config)
-    outbound = take_out(current, keys, store, threads, reactor)
+    helpers = workers(reactor)
+    rework = reworking(store, links, helpers)
+    met = readers(config, store, threads, links, rework, reactor)
+    outbound = take_out(current, keys, store, threads, rework, reactor)
     portal = let_in(config, keys, store, threads, outbound)
     budget = ContentBudget(config.smtp.max_content_in_flight_octets)
     around = smtp_surroundings(config, portal, budget, tls, reactor)
@@ -130,8 +139,8 @@ def build(config: Config, reactor: Any) -> IService:
     )
     outside = SmtpFactory(around, connections, implicit_tls=False)
     inside = SmtpFactory(around, connections, implicit_tls=True)
-    https = site(config, portal, budget, threads, reactor, https=True)
-    http = site(config, portal, budget, threads, reactor, https=False)
+    https = site(config, portal, budget, threads, met.tracking, reactor, https=True)
+    http = site(config, portal, budget, threads, met.tracking, reactor, https=False)
     factories: dict[str, Any] = {
         "smtp.starttls": outside,
         "smtp.implicit_tls": TlsFactory(tls, inside),
@@ -150,7 +159,7 @@ def build(config: Config, reactor: Any) -> IService:
     renewal = Renewal(current, tls, outbound.queue.limits_changed, reactor)
     watch = CertificateWatch(tls, reactor)
     keeping = Housekeeping(store, config.database.keep_seconds, reactor)
-    fill(root, lock, store, threads, watch, renewal, keeping, work, ports)
+    fill(root, lock, store, threads, helpers, met.recorder, watch, renewal, keeping, work, ports)
     calm_the_collector()
     return root
 
@@ -213,7 +222,12 @@ class Outbound:
 
 
 def take_out(
-    current: Current, keys: KeySource, store: Store, threads: Threads, reactor: Any
+    current: Current,
+    keys: KeySource,
+    store: Store,
+    threads: Threads,
+    rework: Reworking,
+    reactor: Any,
 ) -> Outbound:
     """Everything from the queue to the receivers."""
     config = current.config
@@ -223,9 +237,12 @@ def take_out(
     prefixes = (HEADER_PREFIX, *config.smtp.header_prefixes)
     pipeline = Pipeline(
         [
+            Stage("texts", always, rework.apply),
             Stage("instructions", always, lambda draft: remove_instructions(draft, prefixes)),
             Stage("received", always, lambda draft: add_received(draft, config.hostname)),
-        ]
+        ],
+        reactor,
+        STORE_TROUBLE,
     )
     courier = Courier(
         store,
@@ -307,6 +324,7 @@ def site(
     portal: Portal,
     budget: ContentBudget,
     threads: Threads,
+    tracking: Tracking,
     reactor: Any,
     *,
     https: bool,
@@ -314,6 +332,7 @@ def site(
     """What serves HTTP connections, inside TLS or in the clear."""
     limits = web.Limits(config.smtp.max_recipients, config.smtp.max_message_octets)
     root = root_resource(portal, https=https, in_thread=threads.call, clock=reactor, limits=limits)
+    root = TrackingRoot(root, tracking, "https" if https else "http")
     return Site(root, reactor, budget, config.http.max_body_octets)
 
 

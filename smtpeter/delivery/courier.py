@@ -38,6 +38,8 @@ from smtpeter.transform.pipeline import Pipeline
 from smtpeter.values import frozen
 
 STORE_RETRY_SECONDS = 5.0
+# What passes: a message waits for its end.
+STORE_TROUBLE = (StoreUnavailable, StorageFull, WriterBusy)
 
 _T = TypeVar("_T")
 
@@ -235,7 +237,7 @@ class Courier:
         while True:
             try:
                 return await ask(*args)
-            except (StoreUnavailable, StorageFull, WriterBusy) as error:
+            except STORE_TROUBLE as error:
                 if self._at_home:
                     raise Interrupted from error
                 self._log.error("deliveries wait for the store: {error}", error=error)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     update,
 )
 
+from smtpeter.message.content import Content
 from smtpeter.store import events
 from smtpeter.store.due import read_message
 from smtpeter.store.events import Event
@@ -25,6 +26,7 @@ from smtpeter.store.messages import (
     Message,
     Parcel,
     State,
+    load_content,
 )
 from smtpeter.store.tables import messages, nudges, submissions
 from smtpeter.values import frozen
@@ -219,3 +221,12 @@ def message_story(connection: Connection, message_id: str) -> Story | None:
         finished=row.finished,
         events=events.events_of(connection, message_id),
     )
+
+
+def message_with_content(connection: Connection, message_id: str) -> tuple[Message, Content] | None:
+    """A message and what was handed in; None when one of them is not there any more."""
+    story = message_story(connection, message_id)
+    if story is None:
+        return None
+    content = load_content(connection, story.parcel.key)
+    return None if content is None else (story.message, content)
