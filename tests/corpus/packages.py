@@ -87,6 +87,7 @@ PACKAGES = (
                     "test/visual/pages/grid.html",
                     "test/visual/pages/grid-collapse.html",
                     "test/visual/pages/hr.html",
+                    "test/visual/pages/images.html",
                     "test/visual/pages/inliner-bugs.html",
                     "test/visual/pages/spacing.html",
                     "test/visual/pages/t*.html",
