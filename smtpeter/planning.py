@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
+
+from twisted.internet.defer import Deferred, fail
+
+from smtpeter.expiring import Expiring
 from smtpeter.message.content import Content
 from smtpeter.message.features import Features
+from smtpeter.store import images, settings
 from smtpeter.store.settings import LoginSettings
+from smtpeter.store.store import Store
+from smtpeter.transform.draft import Draft
+from smtpeter.transform.hosting import HostedImage
 from smtpeter.transform.rework import Stage
 from smtpeter.transform.textstages import (
     FillInWebVersion,
@@ -16,9 +26,12 @@ from smtpeter.transform.textstages import (
 from smtpeter.transform.unsubscribing import unsubscribe_addresses
 from smtpeter.web.tracking.hosted import image_path
 
+LOGINS = 1000
+SETTINGS_SECONDS = 10.0
+
 
 def stages_for(
-    features: Features, settings: LoginSettings, content: Content, base: str
+    features: Features, of_login: LoginSettings, content: Content, base: str
 ) -> tuple[Stage, ...]:
     """
     The stages, in the order in which they are gone through.
@@ -32,7 +45,7 @@ def stages_for(
     if features.images == "hosted":
         stages.append(HostImages(base, image_path))
     if features.inlinecss:
-        stages.append(InlineCss(settings.presentational))
+        stages.append(InlineCss(of_login.presentational))
     stages.append(FillInWebVersion(base))
     if features.trackclicks:
         leave = unsubscribe_addresses(content)
@@ -40,3 +53,49 @@ def stages_for(
     if features.trackopens:
         stages.append(TrackOpens(base))
     return tuple(stages)
+
+
+class Plans:
+    """
+    Plans for messages, by their features and by what their login asks for.
+
+    Args:
+        base: scheme and host of tracked links.
+        keep_seconds: how long images are hosted after their message was sent.
+        monotonic: a clock that never goes back.
+        seconds: the wall clock, seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        base: str,
+        keep_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+        seconds: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._base = base
+        self._keep_seconds = keep_seconds
+        self._seconds = seconds
+        self._settings: Expiring[str, LoginSettings] = Expiring(monotonic, LOGINS)
+
+    def plan(self, draft: Draft) -> Deferred[tuple[Stage, ...]]:
+        """The stages of a message; fails with `StoreError`."""
+        return Deferred.fromCoroutine(self._plan(draft))
+
+    async def _plan(self, draft: Draft) -> tuple[Stage, ...]:
+        of_login = self._settings.get(draft.login)
+        if of_login is None:
+            of_login = await self._store.read(settings.settings_of, draft.login)
+            self._settings.put(draft.login, of_login, SETTINGS_SECONDS)
+        return stages_for(draft.features, of_login, draft.content, self._base)
+
+    def keep_images(self, draft: Draft, hosted: Sequence[HostedImage]) -> Deferred[None]:
+        """Store images that were taken out of a message; fails with `StoreError`."""
+        if draft.account_id is None:
+            return fail(ValueError("a message of nobody's has images to be hosted"))
+        kept = [images.Image(each.image.media_type, each.image.octets) for each in hosted]
+        now = self._seconds()
+        until = now + self._keep_seconds
+        return self._store.transact(images.keep, kept, draft.account_id, until, now)

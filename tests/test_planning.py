@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import evolve
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from smtpeter.message.features import ALL_ON, Features
+from smtpeter.planning import SETTINGS_SECONDS, Plans, stages_for
+from smtpeter.store import images, settings
+from smtpeter.store.settings import NO_SETTINGS, LoginSettings
+from smtpeter.transform.draft import Draft
+from smtpeter.transform.hosting import HostedImage, Image
+from smtpeter.transform.textstages import InlineCss, TrackLinks
+from tests.transform.drafts import draft
+
+BASE = "https://clicks.shop.example"
+KEEP_SECONDS = 1000.0
+
+
+class FakeStore:
+    """Remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+
+    def read(self, *asked: Any) -> Deferred[Any]:
+        self.asked.append(asked)
+        return succeed(LoginSettings(presentational=True))
+
+    transact = read
+
+
+class StagesTests(SynchronousTestCase):
+    """Which stages, in which order."""
+
+    def names(self, features: Features) -> list[str]:
+        content = draft(b"\r\n").content
+        return [stage.name for stage in stages_for(features, NO_SETTINGS, content, BASE)]
+
+    def test_order(self) -> None:
+        """What recipients have in common comes first; links are rewritten before images."""
+        self.assertEqual(
+            ["images", "inlinecss", "webversion", "trackclicks", "trackopens"], self.names(ALL_ON)
+        )
+
+    def test_features(self) -> None:
+        """Each feature brings its stage; the web version is always filled in."""
+        for features, name in (
+            (Features(images="hosted"), "images"),
+            (Features(inlinecss=True), "inlinecss"),
+            (Features(trackclicks=True), "trackclicks"),
+            (Features(trackopens=True), "trackopens"),
+        ):
+            self.assertEqual({name, "webversion"}, set(self.names(features)))
+        self.assertEqual(["webversion"], self.names(Features(trackbounces=True, preventscam=True)))
+
+    def test_unsubscribe(self) -> None:
+        """Links to where one unsubscribes are left alone, wherever the fields name them."""
+        content = draft(
+            b"List-Unsubscribe: <mailto:x@shop.example>,\r\n"
+            b" <HTTPS://shop.example/un\r\n sub?a=1>\r\n"
+            b"List-Unsubscribe: <http://shop.example/other>\r\n\r\n"
+        ).content
+        _, stage = stages_for(Features(trackclicks=True), NO_SETTINGS, content, BASE)
+        assert isinstance(stage, TrackLinks)
+        self.assertEqual(
+            {"HTTPS://shop.example/unsub?a=1", "http://shop.example/other"}, stage.leave
+        )
+
+    def test_values(self) -> None:
+        """Equal plans are equal, so that what was made by one serves the other."""
+        content = draft(b"\r\n").content
+        first, second = (stages_for(ALL_ON, NO_SETTINGS, content, BASE) for _ in range(2))
+        self.assertEqual((first, hash(first)), (second, hash(second)))
+
+
+class PlansTests(SynchronousTestCase):
+    """Plans by what a login asks for."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.store = FakeStore()
+        self.plans = Plans(
+            self.store,  # type: ignore[arg-type]
+            BASE,
+            KEEP_SECONDS,
+            self.clock.seconds,
+            lambda: 5000.0,
+        )
+
+    def draft(self) -> Draft:
+        one = draft(b"\r\n", features=Features(inlinecss=True))
+        return evolve(one, login="noor", account_id=3)
+
+    def test_settings(self) -> None:
+        """What the login asks for is in the plan, and remembered for a moment."""
+        for _ in range(2):
+            first, _webversion = self.successResultOf(self.plans.plan(self.draft()))
+            self.assertEqual(InlineCss(presentational=True), first)
+        self.assertEqual([(settings.settings_of, "noor")], self.store.asked)
+        self.clock.advance(SETTINGS_SECONDS)
+        self.successResultOf(self.plans.plan(self.draft()))
+        self.assertEqual(2, len(self.store.asked))
+
+    def test_images(self) -> None:
+        """Images are stored for their account, as long as they are kept."""
+        image = Image("c", "image/png", "", b"PNG", "00")
+        self.successResultOf(self.plans.keep_images(self.draft(), [HostedImage(image, BASE)]))
+        kept = [images.Image("image/png", b"PNG")]
+        self.assertEqual([(images.keep, kept, 3, 6000.0, 5000.0)], self.store.asked)
+
+    def test_images_of_nobody(self) -> None:
+        """For nobody's message nothing is stored."""
+        self.failureResultOf(self.plans.keep_images(draft(b"\r\n"), []), ValueError)
