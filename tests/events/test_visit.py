@@ -1,0 +1,62 @@
+import json
+import string
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from smtpeter.events.visit import Visit, header_lines
+from tests.events.house import BROWSER, visit
+
+_visits = st.builds(
+    Visit, st.floats(0, 4e9), *[st.text()] * 2, st.integers(0, 10_000), *[st.text()] * 6,
+    st.booleans(),
+)  # fmt: skip
+
+
+class VisitTests(SynchronousTestCase):
+    """Visits as lines of a journal."""
+
+    @given(_visits)
+    def test_read_back(self, each: Visit) -> None:
+        """Any visit is one line, and is read back from it as it was."""
+        line = each.line()
+        self.assertEqual((1, b"\n"), (line.count(b"\n"), line[-1:]))
+        self.assertTrue(line.isascii())
+        self.assertEqual(each, Visit.from_line(line))
+
+    @given(_visits, st.integers(0))
+    def test_cut_off(self, each: Visit, end: int) -> None:
+        """A line that is cut off is no visit."""
+        line = each.line().rstrip(b"\n")
+        self.assertIsNone(Visit.from_line(line[: end % len(line)]))
+
+    @given(st.binary() | st.text(string.printable).map(lambda text: json.dumps([text]).encode()))
+    def test_no_visit(self, line: bytes) -> None:
+        """Whatever else stands in a line is no visit."""
+        self.assertIsNone(Visit.from_line(line))
+
+    def test_wrong_type(self) -> None:
+        """A line whose values are of other types is no visit."""
+        for place, _ in enumerate(visit()):
+            values: list[object] = list(visit())
+            values[place] = None
+            self.assertIsNone(Visit.from_line(json.dumps(values).encode()))
+
+    def test_user_agent(self) -> None:
+        """The user agent is found among the fields, however its name is written."""
+        self.assertEqual(BROWSER, visit().user_agent)
+        self.assertEqual("a: b", visit(headers="Host: x\nuser-AGENT:  a: b ").user_agent)
+        for headers in ("", "Host: x", "X-User-Agent: y"):
+            self.assertEqual("", visit(headers=headers).user_agent)
+
+    def test_header_lines(self) -> None:
+        """Fields are lines in their order; those that hold secrets are left out."""
+        fields = [
+            (b"Host", [b"clicks.shop.example"]),
+            (b"Cookie", [b"a=1"]),
+            (b"X-Odd", [b"one", b"tw\xf6"]),
+            (b"Authorization", [b"Basic eDp5"]),
+            (b"Proxy-Authorization", [b"Basic eDp5"]),
+        ]
+        self.assertEqual("Host: clicks.shop.example\nX-Odd: one\nX-Odd: twö", header_lines(fields))
