@@ -15,7 +15,7 @@ from smtpeter.values import frozen
 MARK = "smtpeter-tag"
 
 _DOCTYPE = re.compile(
-    r"""\s*(?:<!--.*?-->\s*|<\?[^>]*>\s*)*<!doctype\s+html\b\s*
+    r"""(?:\s++|(?><!--.*?-->)|<\?[^>]*+>)*+<!doctype\s+html\b\s*+
     (?:public\s*(?:"(?P<public>[^"]*)"|'(?P<public2>[^']*)'))?\s*(?P<system>["'][^>]*)?[^>]*>""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
@@ -30,7 +30,7 @@ _QUIRKY_WITHOUT_SYSTEM = re.compile(
     r"-//W3C//DTD HTML 4\.01 (?:Frameset|Transitional)", re.IGNORECASE
 )
 
-_BEGINS_WITH_TEXT = re.compile(r"(?:\s++|<!--.*?-->|<[!?][^>]*+>)*+.", re.DOTALL)
+_BEGINS_WITH_TEXT = re.compile(r"(?:\s++|(?><!--.*?-->)|<[!?][^>]*+>)*+.", re.DOTALL)
 _NO_TEXT = re.compile(r"(?:<!--.*?-->)*+(?:</?[a-zA-Z]|\Z)", re.DOTALL)
 _VOID = frozenset({
     "area", "br", "col", "embed", "hr", "img", "input", "wbr"

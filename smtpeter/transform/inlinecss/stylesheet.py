@@ -29,6 +29,7 @@ _CLIENTS = re.compile(
 _CONDITIONS = frozenset({"media", "supports", "container", "layer", "document", "-moz-document"})
 _DYNAMIC = re.compile(r":(?!root|is\b|where|not|first|last|nth|only|empty|link|any-link)")
 _CUSTOM_PROPERTY = re.compile(r"(?<![\w(-])--[^\s:;(){}]+\s*:")
+_DEEPEST = 10
 _NO_CONTENT = frozenset({"charset"})
 
 
@@ -146,12 +147,12 @@ class Stylesheets:
                 self._stays[number] = True
                 self._keep(number, text, rule)
 
-    def _read_at_rule(self, number: int, text: str, rule: syntax.Rule) -> None:
-        if rule.at not in _CONDITIONS:
+    def _read_at_rule(self, number: int, text: str, rule: syntax.Rule, depth: int = 0) -> None:
+        if rule.at not in _CONDITIONS or depth > _DEEPEST:
             return
         for inner in syntax.rules(text, rule.brace + 1, rule.close, nested=True):
             if inner.at:
-                self._read_at_rule(number, text, inner)
+                self._read_at_rule(number, text, inner, depth + 1)
             else:
                 self._keep(number, text, inner)
 

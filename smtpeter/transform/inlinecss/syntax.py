@@ -45,10 +45,7 @@ _PIECE = re.compile(
     rf"(?P<declaration>{_BLOCKLESS})|(?:{_CONTENT})*+(?:{_BLOCK}|\{{.*+)", re.DOTALL
 )
 _PLAIN_PIECE = re.compile(r"(?P<declaration>[^;]++)")
-_DECLARATION = re.compile(
-    r"\s*+(-{0,2}[a-zA-Z_\x80-\U0010ffff][\w-]*+)\s*+:\s*+(.*?)\s*(!\s*important\s*)?\Z",
-    re.DOTALL | re.IGNORECASE,
-)
+_NAME = re.compile(r"\s*+(-{0,2}[a-zA-Z_\x80-\U0010ffff][\w-]*+)\s*+:\s*+")
 _CLOSED = re.compile(
     rf"""(?:[^"'(){{}}\[\]\\]++|"(?:[^"\\\n\r\f]|\\.)*+"|'(?:[^'\\\n\r\f]|\\.)*+'|{_BRACKETS}"""
     rf"""|{_BLOCK}|\\.)*+\Z""",
@@ -153,14 +150,19 @@ def declarations(text: str, start: int = 0, end: int | None = None) -> list[Decl
     pattern = _PIECE if _SPECIAL.search(text, start, end) else _PLAIN_PIECE
     found: list[Declaration] = []
     for piece in pattern.finditer(text, start, end):
-        match = _DECLARATION.match(piece["declaration"] or "")
+        source = piece["declaration"] or ""
+        match = _NAME.match(source)
         if match is None:
             continue
-        name = match[1] if match[1].startswith("--") else match[1].lower()
-        if not match[2] and name == match[1].lower() and not name.startswith("--"):
-            continue
-        value_end = piece.start() + match.end(2)
-        found.append(Declaration(name, match[2], match[3] is not None, value_end))
+        value = source[match.end() :].rstrip()
+        important = value[-9:].lower() == "important" and value[:-9].rstrip().endswith("!")
+        if important:
+            value = value[:-9].rstrip()[:-1].rstrip()
+        is_custom = match[1].startswith("--")
+        if value or is_custom:
+            name = match[1] if is_custom else match[1].lower()
+            value_end = piece.start() + match.end() + len(value)
+            found.append(Declaration(name, value, important, value_end))
     return found
 
 

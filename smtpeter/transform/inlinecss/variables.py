@@ -35,12 +35,13 @@ def inherited(parent: Variables, declared: Sequence[Declaration]) -> Variables:
     if not own:
         return parent
     values = dict(parent)
+    resolver = _Resolver(dict(parent), own)
     for name, value in own.items():
         if value.lower() in {"inherit", "unset"}:
             continue
         values.pop(name, None)
         if value.lower() != "initial":
-            computed = _Resolver(dict(parent), own).named(name)
+            computed = resolver.named(name)
             if computed is not None:
                 values[name] = computed
     return tuple(sorted(values.items()))
@@ -63,20 +64,32 @@ class _Resolver:
     def __init__(self, known: Mapping[str, str], raw: Mapping[str, str]) -> None:
         self._known = known
         self._raw = raw
-        self._open: list[str] = []
+        self._found: dict[str, str | None] = {}
+        self._open: set[str] = set()
+        self._depth = 0
 
     def named(self, name: str) -> str | None:
         if name not in self._raw:
             return self._known.get(name)
-        if name in self._open or len(self._open) > _DEEPEST:
+        if name in self._open:
             return None
-        self._open.append(name)
-        value = self.text(self._raw[name])
-        self._open.pop()
-        return value
+        if name not in self._found:
+            self._open.add(name)
+            self._found[name] = self.text(self._raw[name])
+            self._open.remove(name)
+        return self._found[name]
 
     def text(self, value: str) -> str | None:
         """Replace each var() of a value, from left to right."""
+        if self._depth > _DEEPEST:
+            return None
+        self._depth += 1
+        try:
+            return self._text(value)
+        finally:
+            self._depth -= 1
+
+    def _text(self, value: str) -> str | None:
         pieces: list[str] = []
         length = position = 0
         while match := _VAR.search(value, position):
