@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 
 from smtpeter.config import Config
 from smtpeter.delivery.courier import draft_of
 from smtpeter.events.places import Places
 from smtpeter.events.recorder import Recorder
-from smtpeter.expiring import Expiring
 from smtpeter.fetching import Fetcher
 from smtpeter.origins import LIMIT, Origins
-from smtpeter.planning import stages_for
+from smtpeter.planning import Plans
 from smtpeter.reworking import Reworking
-from smtpeter.store import images, origins, queue, settings, trackingkeys
+from smtpeter.store import origins, queue, trackingkeys
 from smtpeter.store.database import Database
-from smtpeter.store.settings import LoginSettings
 from smtpeter.store.store import Store
 from smtpeter.threads import Threads
-from smtpeter.transform.draft import Draft
-from smtpeter.transform.hosting import HostedImage
 from smtpeter.transform.identifier import Identifiers
-from smtpeter.transform.rework import Stage
 from smtpeter.values import frozen
 from smtpeter.web.tracking.copies import Copies
 from smtpeter.web.tracking.hosted import HostedImages
@@ -39,9 +33,6 @@ from smtpeter.workers.process import WorkerProcess
 JOURNAL = "visits"
 # How long links lead on, and images are there, after the message was sent.
 KEEP_SECONDS = 400 * 86_400.0
-# A login's settings hold for messages that leave so long after they were changed.
-SETTINGS_SECONDS = 1.0
-MAX_SETTINGS = 10_000
 MOST_WORKERS = 8
 # What workers load before they are asked for anything.
 MODULES = ("smtpeter.transform.textstages", "smtpeter.transform.inlinecss")
@@ -81,37 +72,16 @@ def base_of(config: Config) -> str:
     return urlunsplit((public.scheme, f"{config.tracking.host}{port}", "", "", ""))
 
 
-class Plans:
-    """Says which stages a message goes through: by its features, and what its login asks for."""
-
-    def __init__(self, store: Store, base: str) -> None:
-        self._store = store
-        self._base = base
-        self._known: Expiring[str, LoginSettings] = Expiring(time.monotonic, MAX_SETTINGS)
-
-    def plan(self, draft: Draft) -> Deferred[tuple[Stage, ...]]:
-        """The stages; fails with `StoreError`."""
-        known = self._known.get(draft.login)
-        if known is not None:
-            return succeed(stages_for(draft.features, known, draft.content, self._base))
-        reading = self._store.read(settings.settings_of, draft.login)
-        return reading.addCallback(self._found, draft)
-
-    def _found(self, found: LoginSettings, draft: Draft) -> tuple[Stage, ...]:
-        self._known.put(draft.login, found, SETTINGS_SECONDS)
-        return stages_for(draft.features, found, draft.content, self._base)
-
-
 def reworking(store: Store, links: Links, workers: Workers) -> Reworking:
     """The stage for all that the texts of messages go through."""
-
-    def keep(draft: Draft, taken: Sequence[HostedImage]) -> Deferred[None]:
-        now = time.time()
-        kept = [images.Image(each.image.media_type, each.image.octets) for each in taken]
-        return store.transact(images.keep, kept, draft.account_id or 0, now + KEEP_SECONDS, now)
-
-    plans = Plans(store, links.base)
-    return Reworking(workers.call, plans.plan, links.identifiers, links.origins.numbers_of, keep)
+    plans = Plans(store, links.base, KEEP_SECONDS)
+    return Reworking(
+        workers.call,
+        plans.plan,
+        links.identifiers,
+        links.origins.numbers_of,
+        plans.keep_images,
+    )
 
 
 @frozen
