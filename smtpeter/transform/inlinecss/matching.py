@@ -48,7 +48,7 @@ class _Node:
         combinator: between that and this.
         choices: for each `:is()`, `:where()` and `:not()` the nodes of its selectors, one of
             which is to be met, or none where the second says so.
-        continued: the combinators that follow in a longer selector.
+        continued: the nodes of longer selectors that follow, by the combinator between.
         complete: the rules, with specificity, of which a selector ends here.
     """
 
@@ -56,7 +56,7 @@ class _Node:
     combinator: str
     compound: Compound
     choices: list[tuple[frozenset[int], bool]] = field(factory=list)
-    continued: set[str] = field(factory=set)
+    continued: defaultdict[str, list[int]] = field(factory=lambda: defaultdict(list))
     complete: list[tuple[Specificity, int]] = field(factory=list)
 
 
@@ -73,6 +73,19 @@ class Person(NamedTuple):
     classes: frozenset[str]
     attributes: Mapping[str, str | None]
     answers: Mapping[Question, bool]
+
+
+class Possible(NamedTuple):
+    """
+    Nodes that an element may meet, from what it is by itself.
+
+    Attributes:
+        first: those that begin a selector.
+        later: those that need something around the element.
+    """
+
+    first: frozenset[int]
+    later: frozenset[int]
 
 
 class Matcher:
@@ -94,8 +107,6 @@ class Matcher:
     def _add(self, selector: Selector) -> int:
         number = -1
         for combinator, compound in selector.steps:
-            if number >= 0:
-                self._nodes[number].continued.add(combinator)
             key = (number, combinator, compound)
             known = self._numbers.get(key)
             number = self._new(key) if known is None else known
@@ -110,6 +121,8 @@ class Matcher:
         # behind its choices, so that they are decided before it
         number = self._numbers[key] = len(self._nodes)
         self._nodes.append(node)
+        if node.before >= 0:
+            self._nodes[node.before].continued[node.combinator].append(number)
         self._rightmost_index(compound).append(number)
         for test in compound.tests:
             if test.name not in self.attributes:
@@ -147,14 +160,16 @@ class Matcher:
             dict(zip(self.questions, answers, strict=True)),
         )
 
-    def possible(self, person: Person) -> tuple[int, ...]:
-        """The nodes whose compound fits, but for its choices: ascending."""
-        return tuple(
-            sorted(
-                number
-                for number in self._candidates(person)
-                if _fits(self._nodes[number].compound, person)
-            )
+    def possible(self, person: Person) -> Possible:
+        """The nodes whose compound fits, but for its choices."""
+        fitting = [
+            number
+            for number in self._candidates(person)
+            if _fits(self._nodes[number].compound, person)
+        ]
+        return Possible(
+            frozenset(number for number in fitting if self._nodes[number].before < 0),
+            frozenset(number for number in fitting if self._nodes[number].before >= 0),
         )
 
     def _candidates(self, person: Person) -> Iterator[int]:
@@ -165,15 +180,22 @@ class Matcher:
         for each in person.classes:
             yield from self._by_class.get(each, ())
 
-    def met(self, scene: Scene, possible: tuple[int, ...]) -> set[int]:
-        """The nodes that an element meets in its scene."""
+    def reachable(self, scene: Scene) -> frozenset[int]:
+        """The nodes that continue what was met around an element."""
+        around = zip(" >+~", scene, strict=True)
+        return frozenset(
+            number
+            for combinator, before in around
+            for each in before
+            for number in self._nodes[each].continued[combinator]
+        )
+
+    def met(self, reachable: frozenset[int], possible: Possible) -> set[int]:
+        """The nodes that an element meets."""
         met: set[int] = set()
-        around = {" ": scene.ancestors, ">": scene.parent, "+": scene.previous, "~": scene.earlier}
-        for number in possible:
-            node = self._nodes[number]
-            if node.before >= 0 and node.before not in around[node.combinator]:
-                continue
-            if all(met.isdisjoint(options) == none for options, none in node.choices):
+        for number in sorted(possible.first | (possible.later & reachable)):
+            choices = self._nodes[number].choices
+            if all(met.isdisjoint(options) == none for options, none in choices):
                 met.add(number)
         return met
 
@@ -200,7 +222,7 @@ class Matcher:
         )
 
     def _continued(self, met: set[int], combinator: str) -> frozenset[int]:
-        return frozenset(each for each in met if combinator in self._nodes[each].continued)
+        return frozenset(each for each in met if self._nodes[each].continued.get(combinator))
 
 
 def _fits(compound: Compound, person: Person) -> bool:

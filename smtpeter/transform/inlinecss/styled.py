@@ -10,7 +10,7 @@ from attrs import define, field
 from smtpeter.transform.inlinecss import syntax
 from smtpeter.transform.inlinecss.cascade import NOTHING, Styling, styling
 from smtpeter.transform.inlinecss.document import MARK, Element
-from smtpeter.transform.inlinecss.matching import Matcher, Scene
+from smtpeter.transform.inlinecss.matching import Matcher, Possible, Scene
 from smtpeter.transform.inlinecss.places import Answers, answers
 from smtpeter.transform.inlinecss.selectors import Specificity
 from smtpeter.transform.inlinecss.stylesheet import Place, Sheet, Stylesheets
@@ -65,10 +65,12 @@ class _Spot:
 
     Attributes:
         variables: of the parent.
+        reachable: what may be met there of selectors that were begun.
     """
 
     scene: Scene
     variables: Variables
+    reachable: frozenset[int]
     steps: dict[_Traits, _Step] = field(factory=dict)
 
 
@@ -110,7 +112,7 @@ class Styled:
         for number, rule in enumerate(self._sheets.rules):
             for selector in rule.selectors:
                 self._matcher.add(selector, number)
-        self._possible: dict[_Traits, tuple[int, ...]] = {}
+        self._possible: dict[_Traits, Possible] = {}
         self._stylings: dict[object, Styling] = {}
         self._spots: dict[tuple[Scene, Variables], _Spot] = {}
         self._start = self._spot(Scene(), ())
@@ -168,7 +170,7 @@ class Styled:
     def _step(self, spot: _Spot, traits: _Traits) -> _Step:
         scene, variables = spot.scene, spot.variables
         matcher = self._matcher
-        met = matcher.met(scene, self._nodes(traits))
+        met = matcher.met(spot.reachable, self._nodes(traits))
         matched = matcher.rules(met)
         style = str(traits[3] or "")
         own = variables
@@ -188,7 +190,7 @@ class Styled:
             spot.steps[traits] = step
         return step
 
-    def _nodes(self, traits: _Traits) -> tuple[int, ...]:
+    def _nodes(self, traits: _Traits) -> Possible:
         """The selectors that may meet an element, from what it is by itself."""
         key = (*traits[:3], *traits[4:])
         known = self._possible.get(key)
@@ -247,7 +249,7 @@ class Styled:
     def _spot(self, scene: Scene, variables: Variables) -> _Spot:
         known = self._spots.get((scene, variables))
         if known is None:
-            known = _Spot(scene, variables)
+            known = _Spot(scene, variables, self._matcher.reachable(scene))
             if self._has_room(_OCTETS_PER_STEP):
                 self._spots[scene, variables] = known
         return known
