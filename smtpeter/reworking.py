@@ -170,20 +170,31 @@ def concerns(draft: Draft) -> bool:
 
 
 def mentions_webversion(content: Content) -> bool:
-    """Whether the word stands anywhere, plain, quoted-printable or in base64."""
+    """
+    Whether the word stands anywhere, plain, quoted-printable or in base64.
+
+    Every message is asked; so where it cannot be, only single octets are searched for.
+    """
+    header = content.header.lower()
+    composite = b"multipart/" in header
+    quoted = composite or b"quoted-printable" in header
+    base64 = composite or b"base64" in header
     carry = b""
     for block in content.blocks:
         octets = carry + block if carry else block
-        if _WORD in octets:
+        if (b"{" in octets or b"%" in octets or (quoted and b"=" in octets)) and _WORD in octets:
             return True
-        if b"=\r\n" in octets and _WORD in octets.replace(b"=\r\n", b""):
+        if quoted and b"=\r\n" in octets and _WORD in octets.replace(b"=\r\n", b""):
             return True
-        if b"ase64" in octets or carry:
-            squeezed = octets.replace(b"\r\n", b"")
-            if any(word in squeezed for word in _ENCODED_WORDS):
-                return True
+        if base64 and _in_base64(octets):
+            return True
         carry = octets[-_CARRY:]
     return False
+
+
+def _in_base64(octets: bytes) -> bool:
+    squeezed = octets.replace(b"\r\n", b"")
+    return any(word in squeezed for word in _ENCODED_WORDS)
 
 
 def _seconds(stages: Sequence[Stage]) -> float:

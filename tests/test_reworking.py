@@ -86,7 +86,7 @@ class ReworkingTests(SynchronousTestCase):
             done = self.successResultOf(self.apply(self.newsletter(message_id)))
             self.assertEqual((message_id, 7, "/boots?a=1"), self.link(done))
             names = [run.stage for run in done.runs]
-            self.assertEqual(["read", "webversion", "trackclicks", "trackopens"], names)
+            self.assertEqual(["read", "webversion", "trackclicks", "trackopens", "write"], names)
         self.assertEqual(1, len(self.jobs))
 
     def test_joins(self) -> None:

@@ -129,7 +129,8 @@ def rework(blocks: Sequence[bytes], stages: Sequence[Stage]) -> Reworked:
     made = template(len(texts.octets), edits)
     if texts.octets is not source:
         made = made.holding(texts.octets)
-    return Reworked(made, tuple(texts.marks.slots), texts.images, texts.runs)
+    runs = (*texts.runs, Run(WRITING, perf_counter() - began))
+    return Reworked(made, tuple(texts.marks.slots), texts.images, runs)
 
 
 @frozen

@@ -30,11 +30,15 @@ class Span(NamedTuple):
     end: int
 
 
-class Gap(NamedTuple):
-    """Where the identifier of a slot will stand, in a charset."""
+class WideGap(NamedTuple):
+    """Where the identifier of a slot will stand, in a charset that does not extend ASCII."""
 
     slot: int
     charset: str
+
+
+# The number of a slot, whose identifier will stand there; most often in ASCII.
+Gap = int | WideGap
 
 
 @frozen
@@ -160,7 +164,9 @@ def _slices(content: Content, span: Span) -> Iterator[bytes]:
 def _said(piece: Piece, identifiers: Sequence[str]) -> bytes:
     if isinstance(piece, bytes):
         return piece
-    if isinstance(piece, Gap):
+    if isinstance(piece, int):
+        return identifiers[piece].encode("ascii")
+    if isinstance(piece, WideGap):
         return identifiers[piece.slot].encode(piece.charset)
     octets = b"".join(_said(each, identifiers) for each in piece.pieces)
     if piece.encoding == "quoted-printable":
@@ -201,7 +207,8 @@ def _cut(octets: bytes, charset: str, marks: Marks) -> tuple[bytes | Gap, ...]:
     pieces: list[bytes | Gap] = [first]
     width = len(marks.digits(0).encode(charset))
     for each in others:
-        pieces += (Gap(int(each[:width].decode(charset)), charset), each[width:])
+        slot = int(each[:width].decode(charset))
+        pieces += (slot if charset == "ascii" else WideGap(slot, charset), each[width:])
     return tuple(pieces)
 
 
@@ -215,10 +222,10 @@ def _cut_quoted(octets: bytes, marks: Marks) -> tuple[bytes | Gap, ...]:
     position = 0
     for match in _broken(marks.prefix, marks.digits(0)).finditer(octets):
         mark = match[0].replace(_SOFT_BREAK, b"")
-        gap = Gap(int(mark[len(marks.prefix) :]), "ascii")
+        slot = int(mark[len(marks.prefix) :])
         is_broken = len(mark) < len(match[0])
         around = _SOFT_BREAK if is_broken else b""
-        pieces += (octets[position : match.start()] + around, gap, around)
+        pieces += (octets[position : match.start()] + around, slot, around)
         position = match.end()
     return (*pieces, octets[position:])
 
@@ -230,7 +237,7 @@ def _broken(prefix: str, digits: str) -> re.Pattern[bytes]:
 
 def _gaps(pieces: Iterable[Piece]) -> int:
     return sum(
-        _gaps(piece.pieces) if isinstance(piece, Encoded) else isinstance(piece, Gap)
+        _gaps(piece.pieces) if isinstance(piece, Encoded) else isinstance(piece, int | WideGap)
         for piece in pieces
     )
 

@@ -21,8 +21,9 @@ from smtpeter.workers.frames import FrameReader, framed, value_of
 
 CHANNEL = 3
 READY = "ready"
-# The reactor, which answers everybody, comes first where they share a core.
-NICENESS = 5
+# The reactor, which answers everybody, comes first where they share a core; by little, or
+# workers would starve where other programs keep the cores busy.
+NICENESS = 1
 # Beyond its time the owner kills us. When the owner itself is gone, the alarm does.
 ALARM_FACTOR = 2
 _READ_OCTETS = 1024 * 1024

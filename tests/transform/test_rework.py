@@ -87,7 +87,7 @@ class ReworkTests(SynchronousTestCase):
             ),
             sent,
         )
-        self.assertEqual(["read", "says", "says"], [run.stage for run in result.runs])
+        self.assertEqual(["read", "says", "says", "write"], [run.stage for run in result.runs])
 
     def test_gaps(self) -> None:
         """What is personal is named in the result, and stands nowhere else."""
@@ -148,7 +148,7 @@ class ReworkTests(SynchronousTestCase):
         sent, result = self.reworked(BOTH, Says(louder), Takes())
         self.assertIn(b"<P>HTML</P>", sent)
         self.assertEqual([b"PNG"], [each.image.octets for each in result.images])
-        self.assertEqual(["takes", "read", "says"], [run.stage for run in result.runs])
+        self.assertEqual(["takes", "read", "says", "write"], [run.stage for run in result.runs])
 
     def test_fault_over_images(self) -> None:
         """Images that cannot be taken out stay where they are."""

@@ -12,7 +12,7 @@ from smtpeter.transform import quotedprintable
 from smtpeter.transform.bodytext import BodyText, decoded, edits_for
 from smtpeter.transform.identifier import LONGEST
 from smtpeter.transform.marks import Marks
-from smtpeter.transform.template import Gap, MarksLost, Span, Template, filled, gapped, template
+from smtpeter.transform.template import MarksLost, Span, Template, filled, gapped, template
 
 WORD = "{here}"
 LINES = st.lists(
@@ -110,7 +110,7 @@ class FilledTests(SynchronousTestCase):
         """Blocks without a change are not copied."""
         block = b"x" * BLOCK_OCTETS
         content = Content.from_blocks([b"A: b\r\n\r\nHello", block, block + b"end"])
-        made = Template((Span(0, 8), Gap(0, "ascii"), Span(13, content.octets)))
+        made = Template((Span(0, 8), 0, Span(13, content.octets)))
         sent = filled(content, made, ["Goodbye"])
         self.assertEqual(b"A: b\r\n\r\nGoodbye" + block + block + b"end", bytes(sent))
         self.assertEqual(8, sent.header_octets)
@@ -119,7 +119,7 @@ class FilledTests(SynchronousTestCase):
     def test_holding(self) -> None:
         """A template that holds its octets needs no message."""
         octets = b"A: b\r\n\r\nHello"
-        made = Template((Span(0, 8), Gap(0, "ascii"))).holding(octets)
+        made = Template((Span(0, 8), 0)).holding(octets)
         self.assertEqual(
             b"A: b\r\n\r\nBye", bytes(filled(Content.from_blocks([b"Z\r\n"]), made, ["Bye"]))
         )
