@@ -4,17 +4,19 @@
 # mypy: allow-untyped-calls
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urljoin
 
 from attrs import field
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
-from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.client import URI, Agent, ResponseDone
+from twisted.web.error import SchemeNotSupported
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory, IResponse
@@ -26,8 +28,6 @@ from smtpeter.values import frozen
 MAX_REDIRECTS = 5
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 10.0
-IDLE_SECONDS = 10
-MAX_CONNECTIONS_PER_HOST = 4
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -56,17 +56,13 @@ class Fetcher:
     Args:
         reactor: connects, resolves names and tells the time.
         private: whether loopback and private networks may be reached.
+        trust_root: whose certificates are good; None for those that the system trusts.
     """
 
     def __init__(self, reactor: Any, *, private: bool = False, trust_root: Any = None) -> None:
         self._reactor = reactor
-        pool = HTTPConnectionPool(reactor)
-        pool.maxPersistentPerHost = MAX_CONNECTIONS_PER_HOST
-        pool.cachedConnectionTimeout = IDLE_SECONDS
-        pool.retryAutomatically = False
-        endpoints = _Endpoints(reactor if private else PublicReactor(reactor), trust_root)
-        self._agent = Agent.usingEndpointFactory(reactor, endpoints, pool)
-        self._pool = pool
+        self._connecting = reactor if private else PublicReactor(reactor)
+        self._trust_root = trust_root
 
     def fetch(self, url: str, max_octets: int, media_type: str) -> Deferred[Fetched]:
         """
@@ -79,78 +75,103 @@ class Fetcher:
         fetching.addTimeout(TOTAL_SECONDS, self._reactor)
         return fetching.addErrback(_translated)
 
-    def close(self) -> Deferred[None]:
-        """Close the connections that wait for further requests."""
-        closing: Deferred[None] = self._pool.closeCachedConnections()
-        return closing
-
     async def _fetch(self, url: str, max_octets: int, media_type: str) -> Fetched:
-        response = await self._ask(url, Headers({"accept": [f"{media_type}*"]}))
-        headers = {
-            name.decode("latin-1").lower(): values[-1].decode("latin-1")
-            for name, values in response.headers.getAllRawHeaders()
-        }
-        reason = _objection(response, headers, max_octets, media_type)
-        if reason:
-            _abort(response)
-            raise FetchFailed(reason)
-        return Fetched(headers, await _body(response, max_octets))
+        connections = _Connections(self._connecting, self._trust_root)
+        agent = Agent.usingEndpointFactory(self._reactor, connections)
+        try:
+            response = await self._ask(agent, connections, url, media_type)
+            headers = {
+                name.decode("latin-1").lower(): values[-1].decode("latin-1")
+                for name, values in response.headers.getAllRawHeaders()
+            }
+            _examine(response, headers, max_octets, media_type)
+            return Fetched(headers, await _body(response, max_octets))
+        finally:
+            connections.abort()
 
-    async def _ask(self, url: str, headers: Headers) -> IResponse:
-        headers.setRawHeaders("user-agent", ["smtpeter"])
+    async def _ask(
+        self, agent: Agent, connections: _Connections, url: str, media_type: str
+    ) -> IResponse:
+        """Follow redirects; what is said beside them is not read."""
+        headers = Headers({"user-agent": ["smtpeter"], "accept": [f"{media_type}*"]})
         for _ in range(1 + MAX_REDIRECTS):
-            response: IResponse = await self._agent.request(b"GET", url.encode("ascii"), headers)
+            response: IResponse = await agent.request(b"GET", url.encode("ascii"), headers)
             if response.code not in _REDIRECTS:
                 return response
+            connections.abort()
             (location, *_) = response.headers.getRawHeaders("location", [""])
-            _abort(response)
             url = urljoin(url, location)
         raise FetchFailed(f"it is behind more than {MAX_REDIRECTS} redirects")
 
 
-def _objection(
+def _examine(
     response: IResponse, headers: dict[str, str], max_octets: int, media_type: str
-) -> str:
+) -> None:
+    """Look at an answer before its body is read; raises `FetchFailed`."""
     if response.code != 200:
-        return f"the server answered with status {response.code}"
+        raise FetchFailed(f"the server answered with status {response.code}")
     if not headers.get("content-type", "").lower().startswith(media_type):
-        return f"it is {headers.get('content-type') or 'of no type'}, not {media_type}*"
+        raise FetchFailed(f"it is {headers.get('content-type') or 'of no type'}, not {media_type}*")
     if headers.get("content-encoding", "identity").lower() != "identity":
-        return f"it is encoded: {headers['content-encoding']}"
+        raise FetchFailed(f"it is encoded: {headers['content-encoding']}")
     if isinstance(response.length, int) and response.length > max_octets:
-        return f"it is larger than {max_octets} octets"
-    return ""
+        raise FetchFailed(f"it is larger than {max_octets} octets")
 
 
 @implementer(IAgentEndpointFactory)
-class _Endpoints:
-    """Connects by names and addresses that the reactor's resolver lets pass."""
+class _Connections:
+    """The connections of one fetch; a stranger may not keep any of them open."""
 
     def __init__(self, reactor: Any, trust_root: Any) -> None:
         self._reactor = reactor
         self._trust_root = trust_root
+        self._opened: list[Any] = []
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
-        endpoint = HostnameEndpoint(self._reactor, uri.host, uri.port, CONNECT_SECONDS)
-        if uri.scheme != b"https":
-            return endpoint
+        if uri.scheme not in (b"http", b"https"):
+            raise SchemeNotSupported(f"it is no URL of the web: {uri.scheme.decode('latin-1')}")
+        plain = HostnameEndpoint(self._reactor, uri.host, uri.port, CONNECT_SECONDS)
+        if uri.scheme == b"http":
+            return _Noting(plain, self._opened.append)
         options = optionsForClientTLS(uri.host.decode("ascii"), self._trust_root)
-        wrapped: IStreamClientEndpoint = wrapClientTLS(options, endpoint)
-        return wrapped
+        return _Noting(wrapClientTLS(options, plain), self._opened.append)
+
+    def abort(self) -> None:
+        """Close them all, without waiting for the other side."""
+        while self._opened:
+            self._opened.pop().transport.abortConnection()
+
+
+@implementer(IStreamClientEndpoint)
+class _Noting:
+    """An endpoint whose connections somebody wants to know."""
+
+    def __init__(self, endpoint: IStreamClientEndpoint, note: Callable[[Any], None]) -> None:
+        self._endpoint = endpoint
+        self._note = note
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        connecting: Deferred[IProtocol] = self._endpoint.connect(protocolFactory)
+        return connecting.addCallback(self._connected)
+
+    def _connected(self, protocol: IProtocol) -> IProtocol:
+        self._note(protocol)
+        return protocol
 
 
 class _Body(Protocol):
     """Collects a body up to a limit."""
 
     def __init__(self, max_octets: int) -> None:
-        self.done: Deferred[bytes] = Deferred(lambda _: self._abort())
+        self.done: Deferred[bytes] = Deferred()
         self._max_octets = max_octets
         self._octets = bytearray()
 
     def dataReceived(self, data: bytes) -> None:
+        if self.done.called:
+            return
         self._octets += data
-        if len(self._octets) > self._max_octets and not self.done.called:
-            self._abort()
+        if len(self._octets) > self._max_octets:
             self.done.errback(FetchFailed(f"it is larger than {self._max_octets} octets"))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -161,25 +182,11 @@ class _Body(Protocol):
         else:
             self.done.errback(FetchFailed("it was cut off"))
 
-    def _abort(self) -> None:
-        self._octets.clear()
-        abort = getattr(self.transport, "abortConnection", None)
-        if abort is not None:
-            abort()
-
 
 def _body(response: IResponse, max_octets: int) -> Deferred[bytes]:
     collector = _Body(max_octets)
     response.deliverBody(collector)
     return collector.done
-
-
-def _abort(response: IResponse) -> None:
-    """Close the connection of an answer that nobody wants."""
-    collector = _Body(0)
-    collector.done.addErrback(lambda _: None)
-    response.deliverBody(collector)
-    collector.done.cancel()
 
 
 def _translated(failure: Failure) -> Failure:

@@ -23,6 +23,8 @@ from zope.interface import implementer
 
 # RFC 6052: the last 32 bits are an IPv4 address.
 _NAT64 = IPv6Network("64:ff9b::/96")
+# RFC 8215: the same for translators within a network. Older Pythons call it global.
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
 
 
 def is_public(address: str) -> bool:
@@ -32,7 +34,7 @@ def is_public(address: str) -> bool:
     except ValueError:
         return False
     if isinstance(found, IPv6Address):
-        if found.sixtofour is not None or found.teredo is not None:
+        if found.sixtofour is not None or found.teredo is not None or found in _LOCAL_NAT64:
             return False
         if found.ipv4_mapped is not None:
             found = found.ipv4_mapped
