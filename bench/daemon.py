@@ -39,7 +39,7 @@ accept_local = []
 
 [http]
 https = ["127.0.0.1:{https_port}"]
-http = []
+http = [{http}]
 
 [delivery]
 mode = "smarthost"
@@ -58,6 +58,7 @@ class Daemon:
         certificate: what it presents.
         sink_port: where the smart host listens on 127.0.0.1.
         profile_file: run the reactor's thread under cProfile, and write the result here.
+        http_port: where it serves HTTP on 127.0.0.1; None: nowhere.
     """
 
     name = "smtpeter"
@@ -68,6 +69,7 @@ class Daemon:
         certificate: Certificate,
         sink_port: int,
         profile_file: Path | None = None,
+        http_port: int | None = None,
     ) -> None:
         self._base = base
         self._configuration = base / "smtpeter.toml"
@@ -91,6 +93,7 @@ class Daemon:
                 key=certificate.key_file,
                 port=port,
                 https_port=free_port(),
+                http="" if http_port is None else f'"127.0.0.1:{http_port}"',
                 sink_port=sink_port,
             ),
             "utf-8",

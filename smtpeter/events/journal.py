@@ -15,12 +15,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from smtpeter.events.visit import Visit
 from smtpeter.values import frozen
 
 FILE_OCTETS = 1024 * 1024
 MAX_OCTETS = 256 * 1024 * 1024
-BATCH_OCTETS = 128 * 1024
+BATCH_OCTETS = 64 * 1024
 SUFFIX = ".visits"
 
 
@@ -33,15 +32,13 @@ class Batch:
         journal: the name of the file, without its suffix.
         begin: where the part begins, octets into the file.
         end: where it ends.
-        visits: those that could be read.
-        damaged: how many lines could not.
+        lines: of visits, as `Visit.line` makes them; the last may be cut off.
     """
 
     journal: str
     begin: int
     end: int
-    visits: Sequence[Visit]
-    damaged: int = 0
+    lines: Sequence[bytes]
 
 
 class JournalFull(Exception):
@@ -77,15 +74,15 @@ class Journal:
         """The file to read from; None when nothing waits."""
         return next(iter(self._sizes), None)
 
-    def append(self, visits: Sequence[Visit]) -> None:
+    def append(self, lines: Sequence[bytes]) -> None:
         """
-        Write visits, all or none of them; they are safe on disk at the return.
+        Write lines of visits, all or none of them; they are safe on disk at the return.
 
         Raises:
             JournalFull: there is no room for them.
             OSError: the disk does not take them.
         """
-        octets = b"".join(visit.line() for visit in visits)
+        octets = b"".join(lines)
         if self.octets + len(octets) > self._max_octets:
             raise JournalFull
         if self._appending is None or self._sizes[self._appending] >= FILE_OCTETS:
@@ -110,9 +107,7 @@ class Journal:
             octets = file.read(min(BATCH_OCTETS, size - begin))
             if not octets.endswith(b"\n"):
                 octets += file.readline(size - begin - len(octets))
-        read = [Visit.from_line(line) for line in octets.removesuffix(b"\n").split(b"\n")]
-        visits = [visit for visit in read if visit is not None]
-        return Batch(name, begin, begin + len(octets), visits, len(read) - len(visits))
+        return Batch(name, begin, begin + len(octets), octets.removesuffix(b"\n").split(b"\n"))
 
     def remove_finished(self, position: int) -> bool:
         """Remove the oldest file when it holds nothing from there on; False when it does."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-
 from twisted.logger import Logger
 
 from smtpeter.events.bursts import Bursts
@@ -17,30 +15,29 @@ _log = Logger()
 
 
 class Judging:
-    """Makes events of visits; called by one thread at a time."""
+    """Makes events of visits."""
 
     def __init__(self, places: Places) -> None:
         self._places = places
         self._bursts = Bursts()
 
-    def events(self, visits: Collection[Visit], messages: Mapping[str, Sent]) -> list[Event]:
-        """
-        The events of the visits of a batch, in their order.
+    def note(self, visit: Visit) -> None:
+        """Look at a visit before those are judged that came around its time."""
+        self._bursts.note(visit)
 
-        Those of messages that are known no longer, and requests that are no GET, are none.
+    def event(self, visit: Visit, message: Sent | None) -> Event | None:
         """
-        for visit in visits:
-            self._bursts.note(visit)
-        events = []
-        for visit in visits:
-            message = messages.get(visit.message)
-            if message is None or visit.method != "GET":
-                continue
-            try:
-                events.append(self._event(visit, message))
-            except Exception:  # it may not hold up all others for ever
-                _log.failure("a visit is passed over by a fault of ours")
-        return events
+        The event of a visit.
+
+        None for one of a message that is known no longer, and for a request that is no GET.
+        """
+        if message is None or visit.method != "GET":
+            return None
+        try:
+            return self._event(visit, message)
+        except Exception:  # it may not hold up all others for ever
+            _log.failure("a visit is passed over by a fault of ours")
+            return None
 
     def _event(self, visit: Visit, message: Sent) -> Event:
         return Event(

@@ -51,9 +51,9 @@ class Recorder(Service):
     ) -> None:
         self._journal = Journal(directory)
         self._shared = SharedJournal(self._journal, in_thread)
-        self._takeover = Takeover(store, self._shared, Judging(places))
+        self._takeover = Takeover(store, self._shared, Judging(places), clock)
         self._clock = clock
-        self._waiting: list[Visit] = []
+        self._waiting: list[bytes] = []
         self._lost = 0
         self._retry_at = float("-inf")
         self._rounds: list[tuple[LoopingCall, Deferred[LoopingCall]]] = []
@@ -61,7 +61,7 @@ class Recorder(Service):
     def note(self, visit: Visit) -> None:
         """Take a visit, at once and in any case; what is too much is counted and lost."""
         if len(self._waiting) < WAITING_LIMIT:
-            self._waiting.append(visit)
+            self._waiting.append(visit.line())
         else:
             self._lost += 1
 
@@ -92,16 +92,16 @@ class Recorder(Service):
         if self._lost:
             self._log.error("{count} clicks and opens are lost: too many wait", count=self._lost)
             self._lost = 0
-        visits, self._waiting = self._waiting, []
-        if not visits:
+        lines, self._waiting = self._waiting, []
+        if not lines:
             return
         try:
-            await self._shared.call(self._journal.append, visits)
+            await self._shared.call(self._journal.append, lines)
         except JournalFull:
-            self._lost += len(visits)
+            self._lost += len(lines)
         except Exception as error:
             self._log.error("the journal of visits cannot be written: {error}", error=error)
-            self._waiting = visits + self._waiting
+            self._waiting = lines + self._waiting
 
     async def _take_over(self) -> None:
         """Take over all that is in the journal, unless the store has failed just now."""

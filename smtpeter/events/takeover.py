@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from smtpeter.events.journal import Batch, Journal
 from smtpeter.events.judging import Judging
+from smtpeter.events.visit import Visit
 from smtpeter.store import events, journal
 from smtpeter.store.database import ValueRefused
 from smtpeter.store.sent import sent
 from smtpeter.store.store import Store
 from smtpeter.store.writer import Change
+
+# What is done with a visit takes some 20 µs at a time.
+AT_ONCE = 10
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 InThread = Callable[..., Deferred[Any]]
 
@@ -44,10 +52,13 @@ class Takeover:
 
     _log = Logger()
 
-    def __init__(self, store: Store, shared: SharedJournal, judging: Judging) -> None:
+    def __init__(
+        self, store: Store, shared: SharedJournal, judging: Judging, clock: IReactorTime
+    ) -> None:
         self._store = store
         self._shared = shared
         self._judging = judging
+        self._clock = clock
         self._position: int | None = None  # in the oldest file; None when it has to be asked for
         self._gone: list[str] = []
 
@@ -70,16 +81,42 @@ class Takeover:
             self._gone.append(name)
             return True
         batch = await self._shared.call(files.read, self._position)
-        if batch.damaged:
-            self._log.warn("{count} damaged lines in {name}", count=batch.damaged, name=name)
-        change = await self._store.read(self._events, batch)
-        await self._commit(batch, change)
+        await self._commit(batch, await self._events(batch))
         return True
 
-    def _events(self, connection: Connection, batch: Batch) -> Change:
-        """Make the change that writes a batch; in a thread, for it takes its time."""
-        known = sent(connection, {visit.message for visit in batch.visits})
-        return events.append(self._judging.events(batch.visits, known))
+    async def _events(self, batch: Batch) -> Change:
+        """
+        Make the change that writes a batch, a few visits in each turn of the reactor.
+
+        A thread would hold up everybody more: each time when the reactor has waited for
+        the network, it would have to wait for that thread as well.
+        """
+        visits = await self._in_turns(self._read, batch.lines)
+        if len(visits) < len(batch.lines):
+            count = len(batch.lines) - len(visits)
+            self._log.warn("{count} damaged lines in {name}", count=count, name=batch.journal)
+        known = await self._store.read(sent, {visit.message for visit in visits})
+
+        def row(visit: Visit) -> Mapping[str, Any] | None:
+            event = self._judging.event(visit, known.get(visit.message))
+            return events.append([event]).rows[0] if event else None
+
+        return Change(events.APPEND, await self._in_turns(row, visits))
+
+    def _read(self, line: bytes) -> Visit | None:
+        visit = Visit.from_line(line)
+        if visit is not None:
+            self._judging.note(visit)
+        return visit
+
+    async def _in_turns(self, function: Callable[[_T], _R | None], items: Sequence[_T]) -> list[_R]:
+        """What a function makes of each item, where it makes something."""
+        made: list[_R] = []
+        for start in range(0, len(items), AT_ONCE):
+            results = map(function, items[start : start + AT_ONCE])
+            made += [result for result in results if result is not None]
+            await deferLater(self._clock, 0)
+        return made
 
     async def _commit(self, batch: Batch, change: Change) -> None:
         gone = list(self._gone)
@@ -90,7 +127,7 @@ class Takeover:
         except IntegrityError:
             return  # it was written, but nobody has heard of it
         except ValueRefused as error:
-            count = len(batch.visits)
+            count = len(batch.lines)
             self._log.error("{count} visits are refused: {error}", count=count, error=error)
             await self._store.commit(done)
         del self._gone[: len(gone)]

@@ -9,8 +9,12 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.events.journal import BATCH_OCTETS, FILE_OCTETS, Journal, JournalFull
-from smtpeter.events.visit import Visit
 from tests.events.house import visit
+
+
+def line(link: int = 0, **changed: Any) -> bytes:
+    """A visit, as a journal has it."""
+    return visit(link, **changed).line()
 
 
 class JournalTests(SynchronousTestCase):
@@ -31,62 +35,54 @@ class JournalTests(SynchronousTestCase):
     def files(self) -> list[Path]:
         return sorted(self.directory.iterdir())
 
-    def take_all(self, journal: Journal) -> list[Visit]:
+    def take_all(self, journal: Journal) -> list[bytes]:
         """Read everything, file by file, and remove it."""
-        visits: list[Visit] = []
+        lines: list[bytes] = []
         while journal.oldest is not None:
             position = 0
             while not journal.remove_finished(position):
                 batch = journal.read(position)
                 self.assertEqual(position, batch.begin)
                 self.assertGreater(batch.end, position)
-                visits += batch.visits
+                lines += [each + b"\n" for each in batch.lines]
                 position = batch.end
-        return visits
+        return lines
 
     def test_read_back(self) -> None:
         """What is written is read, in its order, and its file is removed at the end."""
-        visits = [visit(number) for number in range(5)]
-        self.journal.append(visits[:2])
-        self.journal.append(visits[2:])
+        lines = [line(number) for number in range(5)]
+        self.journal.append(lines[:2])
+        self.journal.append(lines[2:])
         self.assertEqual(1, len(self.files()))
-        self.assertEqual(visits, self.take_all(self.journal))
+        self.assertEqual(lines, self.take_all(self.journal))
         self.assertEqual(([], 0), (self.files(), self.journal.octets))
 
     def test_private(self) -> None:
         """Nobody else may read who has read what."""
-        self.journal.append([visit()])
+        self.journal.append([line()])
         (file,) = self.files()
         self.assertEqual(0o600, file.stat().st_mode & 0o777)
         self.assertEqual(0o700, self.directory.stat().st_mode & 0o777)
 
     def test_next_process(self) -> None:
         """What one process has left the next one finds, and writes to files of its own."""
-        self.journal.append([visit(1)])
+        self.journal.append([line(1)])
         later = self.open()
-        later.append([visit(2)])
+        later.append([line(2)])
         self.assertEqual(2, len(self.files()))
-        self.assertEqual([visit(1), visit(2)], self.take_all(later))
+        self.assertEqual([line(1), line(2)], self.take_all(later))
 
     def test_torn(self) -> None:
-        """A last line that a crash has cut off is passed over, wherever it was cut."""
-        lines = visit(1).line() + visit(2).line()
-        for length in range(len(visit(1).line()), len(lines) - 1, 7):
+        """A file that a crash has cut off is read to its end, wherever it was cut."""
+        octets = line(1) + line(2)
+        for length in range(1, len(octets), 7):
             path = self.directory / "0000000000000000001-aaaaaaaaaaaa.visits"
-            path.write_bytes(lines[:length])
+            path.write_bytes(octets[:length])
             journal = self.open()
             batch = journal.read(0)
-            self.assertEqual([visit(1)], batch.visits)
-            self.assertEqual(int(length > len(visit(1).line())), batch.damaged)
             self.assertEqual(length, batch.end)
+            self.assertEqual(octets[:length].removesuffix(b"\n"), b"\n".join(batch.lines))
             self.assertTrue(journal.remove_finished(batch.end))
-
-    def test_damaged(self) -> None:
-        """Lines that are no visits are counted, and the others are read."""
-        path = self.directory / "0000000000000000001-aaaaaaaaaaaa.visits"
-        path.write_bytes(b"\0" * 100 + b"\n" + visit(1).line() + b"[]\n" + visit(2).line())
-        batch = self.open().read(0)
-        self.assertEqual(([visit(1), visit(2)], 2), (batch.visits, batch.damaged))
 
     def test_empty_file(self) -> None:
         """A file in which nothing was written yet is removed."""
@@ -97,16 +93,18 @@ class JournalTests(SynchronousTestCase):
 
     def test_batches(self) -> None:
         """Much is read in batches of whole lines."""
-        visits = [visit(number) for number in range(1500)]
-        self.journal.append(visits)
+        lines = [line(number) for number in range(1500)]
+        self.journal.append(lines)
         first = self.journal.read(0)
-        self.assertTrue(BATCH_OCTETS <= first.end < BATCH_OCTETS + 2 * len(visit().line()))
-        self.assertEqual(visits[: len(first.visits)], first.visits)
-        self.assertEqual(visits, self.take_all(self.journal))
+        self.assertTrue(BATCH_OCTETS <= first.end < BATCH_OCTETS + 2 * len(line()))
+        self.assertEqual(
+            b"".join(lines)[: first.end], b"".join(each + b"\n" for each in first.lines)
+        )
+        self.assertEqual(lines, self.take_all(self.journal))
 
     def test_files(self) -> None:
         """A file that has grown large is followed by another; both are read in their order."""
-        large = [visit(number, headers="x" * 10_000) for number in range(2 * FILE_OCTETS // 10_000)]
+        large = [line(number, headers="x" * 10_000) for number in range(2 * FILE_OCTETS // 10_000)]
         half = len(large) // 2 + 10
         self.journal.append(large[:half])
         self.journal.append(large[half:])
@@ -115,12 +113,12 @@ class JournalTests(SynchronousTestCase):
 
     def test_goes_on_in_a_new_file(self) -> None:
         """After a file is removed the next visits go to another."""
-        self.journal.append([visit(1)])
+        self.journal.append([line(1)])
         before = self.files()
         self.take_all(self.journal)
-        self.journal.append([visit(2)])
+        self.journal.append([line(2)])
         self.assertNotEqual(before, self.files())
-        self.assertEqual([visit(2)], self.take_all(self.journal))
+        self.assertEqual([line(2)], self.take_all(self.journal))
 
     def test_nothing_there(self) -> None:
         """An empty journal has nothing to remove."""
@@ -130,25 +128,25 @@ class JournalTests(SynchronousTestCase):
     def test_full(self) -> None:
         """Beyond its limit a journal takes nothing, and what it has stays."""
         journal = Journal(self.directory, max_octets=1000)
-        journal.append([visit(1)])
+        journal.append([line(1)])
         with self.assertRaises(JournalFull):
-            journal.append([visit(number) for number in range(5)])
-        self.assertEqual([visit(1)], self.take_all(journal))
+            journal.append([line(number) for number in range(5)])
+        self.assertEqual([line(1)], self.take_all(journal))
 
     def test_disk_full(self) -> None:
         """What could not be written as a whole is not there, and can be written again."""
-        self.journal.append([visit(1)])
+        self.journal.append([line(1)])
         whole = os.pwrite
 
         def half(descriptor: int, octets: bytes, position: int) -> int:
-            if position == len(visit(1).line()):
+            if position == len(line(1)):
                 return whole(descriptor, octets[:50], position)
             raise OSError(errno.ENOSPC, "No space left on device")
 
         patch: Any = self.patch(os, "pwrite", half)
         with self.assertRaises(OSError):
-            self.journal.append([visit(2)])
+            self.journal.append([line(2)])
         patch.restore()
-        self.journal.append([visit(2)])
-        self.assertEqual([visit(1), visit(2)], self.take_all(self.journal))
+        self.journal.append([line(2)])
+        self.assertEqual([line(1), line(2)], self.take_all(self.journal))
         self.assertEqual([], self.files())

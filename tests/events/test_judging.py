@@ -34,7 +34,11 @@ class JudgingTests(SynchronousTestCase):
         self.judging = Judging(Places(FewRecords()))
 
     def events(self, *visits: Visit, sent: Sent = SENT) -> list[Event]:
-        return self.judging.events(visits, {MESSAGE: sent})
+        for each in visits:
+            self.judging.note(each)
+        known = {MESSAGE: sent}
+        events = [self.judging.event(each, known.get(each.message)) for each in visits]
+        return [event for event in events if event is not None]
 
     def details(self, each: Visit, sent: Sent = SENT) -> dict[str, str]:
         (event,) = self.events(each, sent=sent)

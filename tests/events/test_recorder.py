@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from smtpeter.events import recorder as module
 from smtpeter.events.places import Places
 from smtpeter.events.recorder import RETRY_SECONDS, ROUND_SECONDS, Recorder
+from smtpeter.events.takeover import AT_ONCE
 from smtpeter.events.visit import Visit
 from smtpeter.store import tables
 from smtpeter.store.database import ValueRefused
@@ -80,6 +81,20 @@ class RecorderTests(DatabaseCase):
         self.assertEqual("kees@mailbox.example", event.recipient)
         self.assertEqual("noor@shop.example", event.envelope)
         self.assertEqual(0, self.files())
+
+    def test_a_few_at_a_time(self) -> None:
+        """Many visits are looked at in many turns of the reactor."""
+        turns: list[float] = []
+        really = self.clock.callLater
+
+        def call_later(delay: float, *args: Any) -> Any:
+            turns.append(delay)
+            return really(delay, *args)
+
+        self.patch(self.clock, "callLater", call_later)
+        self.note(*range(100))
+        self.round()
+        self.assertGreaterEqual(turns.count(0), 2 * 100 // AT_ONCE)
 
     def test_order(self) -> None:
         """Events come in the order of the visits."""
