@@ -41,7 +41,7 @@ class Request(server.Request):
         body: what `twisted.web` calls `content`.
         target: what is asked for, octet for octet as it came; it may hold a token.
         fixed_fields: further lines for the header of the answer.
-        in_log: whether the access log tells of it.
+        from_reader: it is that of somebody who reads mail; the access log does not tell of it.
         gone: the client has hung up; nobody reads an answer.
     """
 
@@ -57,7 +57,7 @@ class Request(server.Request):
         self.body = BodySpool(channel.site.max_body_octets, channel.site.budget)
         self.target = b""
         self.fixed_fields = b""
-        self.in_log = True
+        self.from_reader = False
         self.gone = False
         self._received = False
         self._begun = channel.site.reactor.seconds()
@@ -156,7 +156,7 @@ class Request(server.Request):
     def connectionLost(self, reason: Failure) -> None:
         self.gone = True
         self.body.close()
-        if self._received and self.in_log and not self.finished:
+        if self._received and not self.from_reader and not self.finished:
             self._log.info("{client} hung up on request {id}", client=self.client_host, id=self.id)
         for notification in self.notifications:
             notification.addErrback(

@@ -21,6 +21,8 @@ from smtpeter.web.problem import Problem
 from smtpeter.web.request import Request
 
 IDLE_SECONDS = 60
+# Of readers many come, and few come back.
+READER_IDLE_SECONDS = 10
 # The longest a client may take to send a whole request, or to fetch an answer and go.
 REQUEST_SECONDS = 600
 SHUTDOWN_SECONDS = 20
@@ -44,6 +46,8 @@ class Channel(http.HTTPChannel):
     def requestDone(self, request: Request) -> None:
         self._set_deadline()
         super().requestDone(request)
+        if request.from_reader:
+            self.setTimeout(READER_IDLE_SECONDS)
 
     def checkPersistence(self, request: Request, version: bytes) -> bool:
         return not self.site.closing and bool(super().checkPersistence(request, version))
@@ -148,7 +152,7 @@ class Site(server.Site):
 
     def log(self, request: Request) -> None:  # type: ignore[override]
         """Write the access log; never with a query, where clients put their tokens."""
-        if not request.in_log:
+        if request.from_reader:  # the events tell of them, as far as they may
             return
         self._log.info(
             "{client} {method} {path} {status} {octets} octets in {seconds:.3f} s, request {id}",

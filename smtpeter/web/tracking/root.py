@@ -61,8 +61,7 @@ class TrackingRoot(Resource):
         return child
 
     def _answer(self, asked: Resolved, request: Request) -> int:
-        # The events tell of it, as far as the sender's wish for privacy lets them.
-        request.in_log = False
+        request.from_reader = True
         answer = self._tracking.at_once(asked)
         if answer is None:
             answering = Deferred.fromCoroutine(self._answer_later(asked, request))

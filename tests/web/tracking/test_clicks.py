@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from smtpeter.events.visit import Visit
 from smtpeter.transform.identifier import Identifiers
+from smtpeter.web.site import IDLE_SECONDS, READER_IDLE_SECONDS
 from tests.web.caller import CLIENT, MINIMAL, NOW, TOKEN
 from tests.web.tracking.reader import HOST, MESSAGE, Reader
 
@@ -135,6 +136,18 @@ class ClickTests(SynchronousTestCase):
         self.assertNotIn(CLIENT, str(logged))
         self.reader.get("/elsewhere")
         self.assertIn(CLIENT, str(logged))
+
+    def test_idle(self) -> None:
+        """A reader's connection is closed soon when nothing more comes, others later."""
+        for target, seconds in (
+            (self.reader.target(ORIGINAL), READER_IDLE_SECONDS),
+            ("/", IDLE_SECONDS),
+        ):
+            connection = self.reader.ask(target)
+            self.reader.clock.advance(seconds - 1)
+            self.assertFalse(connection.transport.disconnecting)
+            self.reader.clock.advance(1)
+            self.assertTrue(connection.transport.disconnecting)
 
     def test_host_of_no_importance(self) -> None:
         """Links are followed by whatever name of ours a reader comes."""
