@@ -46,14 +46,8 @@ Element: TypeAlias = tuple[int, str, Mapping[str, str]]
 
 @frozen
 class StyleElement:
-    """
-    A `<style>`: the offsets of its start tag, its content, and its end.
+    """A `<style>`: the offsets of its start tag, its content, and its end."""
 
-    Attributes:
-        number: of its start tag.
-    """
-
-    number: int
     start: int
     content: int
     content_end: int
@@ -65,18 +59,19 @@ class Source(NamedTuple):
     The start tags and the style elements of a document.
 
     Attributes:
+        starts: where each start tag begins and ends.
         skeleton: its tags without what stands between them, each start tag with its mark.
         headless: text precedes all tags, so that everything is in the body.
     """
 
-    starts: list[Tag]
+    starts: list[tuple[int, int]]
     styles: list[StyleElement]
     skeleton: str
     headless: bool
 
 
 def read(html: str) -> Source:
-    starts: list[Tag] = []
+    starts: list[tuple[int, int]] = []
     styles: list[StyleElement] = []
     pieces: list[str] = []
     style: Tag | None = None
@@ -85,7 +80,7 @@ def read(html: str) -> Source:
         if style is not None:
             closes = tag.closing and tag.name == "style"
             behind = tag.end if closes else start
-            styles.append(StyleElement(len(starts) - 1, style.start, style.end, start, behind))
+            styles.append(StyleElement(style.start, style.end, start, behind))
             style = None
         if tag.closing:
             pieces.append(f"</{tag.name}>")
@@ -94,13 +89,13 @@ def read(html: str) -> Source:
         pieces.append(
             f'{html[start:behind_name]} {MARK}="{len(starts)}" {html[behind_name : tag.end]}'
         )
-        starts.append(tag)
+        starts.append((start, tag.end))
         if tag.name == "style":
             style = tag
     if style is not None:
         length = len(html)
-        styles.append(StyleElement(len(starts) - 1, style.start, style.end, length, length))
-    headless = bool(starts and _BEGINS_WITH_TEXT.match(html, 0, starts[0].start))
+        styles.append(StyleElement(style.start, style.end, length, length))
+    headless = bool(starts and _BEGINS_WITH_TEXT.match(html, 0, starts[0][0]))
     return Source(starts, styles, "".join(pieces), headless)
 
 
@@ -136,7 +131,7 @@ def has_text(html: str, source: Source, element: Element) -> bool:
     _, tag, attributes = element
     if tag in _VOID or MARK not in attributes:
         return False
-    return not _NO_TEXT.match(html, source.starts[int(attributes[MARK])].end)
+    return not _NO_TEXT.match(html, source.starts[int(attributes[MARK])][1])
 
 
 class _Builder:

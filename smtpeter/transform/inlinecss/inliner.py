@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from functools import lru_cache
 from threading import Lock
 from typing import TypeAlias
 
@@ -17,11 +18,9 @@ from smtpeter.transform.inlinecss.document import (
     in_quirks_mode,
     read,
 )
-from smtpeter.transform.inlinecss.presentational import attributes_for
-from smtpeter.transform.inlinecss.splice import attribute_edits, style_edits
 from smtpeter.transform.inlinecss.styled import Styled
 from smtpeter.transform.inlinecss.stylesheet import Sheet
-from smtpeter.transform.markup import NO_INLINE, Edit, removal, spliced
+from smtpeter.transform.markup import NO_INLINE, Edit, spliced, tags
 
 _CACHE_OCTETS = 8 * 1024 * 1024
 _STYLE = re.compile(r"<[sS][tT][yY][lL][eE]")
@@ -69,14 +68,8 @@ class Inliner:
         outcome = styled.outcome(elements(source), lambda each: has_text(html, source, each))
         edits: list[Edit] = []
         for change in outcome.changes:
-            tag = source.starts[change.number]
-            if change.excepted:
-                edits += [removal(html, mark) for mark in (tag.get(NO_INLINE),) if mark]
-            else:
-                edits += style_edits(html, tag, change.styling)
-                if presentational:
-                    found = attributes_for(tag.name, change.styling.declared)
-                    edits += attribute_edits(html, tag, found)
+            start, end = source.starts[change.number]
+            edits.append(Edit(start, end, styled.rewritten(html[start:end], change)))
         for number, (element, sheet) in enumerate(styles):
             leftover = styled.leftover(number, outcome)
             if not leftover:
@@ -113,10 +106,19 @@ def _sheets(html: str, source: Source) -> list[tuple[StyleElement, Sheet]]:
     """The style elements that are ours to read."""
     styles: list[tuple[StyleElement, Sheet]] = []
     for element in source.styles:
-        tag = source.starts[element.number]
-        kind, media = tag.get("type"), tag.get("media")
-        if not tag.get(NO_INLINE) and (kind is None or _CSS.fullmatch(kind.value)):
-            movable = media is None or _EVERYWHERE.fullmatch(media.value) is not None
+        readable, movable = _of_style(html[element.start : element.content])
+        if readable:
             text = html[element.content : element.content_end]
             styles.append((element, Sheet(text, movable)))
     return styles
+
+
+@lru_cache(maxsize=256)
+def _of_style(source: str) -> tuple[bool, bool]:
+    """Whether what follows a start tag is for us to read, and whether it always applies."""
+    tag = next(tags(source))
+    kind, media = tag.get("type"), tag.get("media")
+    return (
+        not tag.get(NO_INLINE) and (kind is None or _CSS.fullmatch(kind.value) is not None),
+        media is None or _EVERYWHERE.fullmatch(media.value) is not None,
+    )

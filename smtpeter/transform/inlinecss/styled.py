@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -12,7 +13,8 @@ from smtpeter.transform.inlinecss.cascade import NOTHING, Styling, styling
 from smtpeter.transform.inlinecss.document import MARK, Element
 from smtpeter.transform.inlinecss.matching import Matcher, Possible, Scene
 from smtpeter.transform.inlinecss.places import Answers, answers
-from smtpeter.transform.inlinecss.selectors import Specificity
+from smtpeter.transform.inlinecss.selectors import PlainSelector, Specificity
+from smtpeter.transform.inlinecss.splice import restyled, unmarked
 from smtpeter.transform.inlinecss.stylesheet import Place, Sheet, Stylesheets
 from smtpeter.transform.inlinecss.syntax import Declaration
 from smtpeter.transform.inlinecss.variables import Variables, inherited, uses_variables
@@ -27,6 +29,7 @@ _OCTETS_PER_STEP = 700
 
 # Name, class, id, style; then the attributes and the answers that the sheets ask for.
 _Traits: TypeAlias = tuple[object, ...]
+_Self: TypeAlias = tuple[str, str | None, str | None]
 _Matched: TypeAlias = tuple[tuple[Specificity, int], ...]
 
 
@@ -36,11 +39,13 @@ class Change(NamedTuple):
 
     Attributes:
         number: of its start tag.
+        known: what became of start tags like this, by their source.
         excepted: it is marked to be left alone, and the mark goes.
     """
 
     number: int
     styling: Styling
+    known: dict[str, str]
     excepted: bool = False
 
 
@@ -81,12 +86,14 @@ class _Step(NamedTuple):
     Attributes:
         inside: where its children are met.
         behind: where its next sibling is.
+        known: what became of start tags, by their source.
         rules: those that meet it.
     """
 
     inside: _Spot
     behind: _Spot
     styling: Styling
+    known: dict[str, str]
     rules: tuple[int, ...]
 
 
@@ -109,31 +116,38 @@ class Styled:
         self._presentational = presentational
         self._sheets = Stylesheets(sheets, caseless=caseless)
         self._matcher = Matcher()
+        self._unread: defaultdict[str, list[tuple[PlainSelector, int]]] = defaultdict(list)
         for number, rule in enumerate(self._sheets.rules):
             for selector in rule.selectors:
-                self._matcher.add(selector, number)
+                if isinstance(selector, PlainSelector):
+                    self._unread[selector.subject].append((selector, number))
+                else:
+                    self._matcher.add(selector, number)
         self._possible: dict[_Traits, Possible] = {}
         self._stylings: dict[object, Styling] = {}
         self._spots: dict[tuple[Scene, Variables], _Spot] = {}
-        self._start = self._spot(Scene(), ())
+        self._seen: set[_Self] = set()
         self._leftovers: dict[tuple[int, frozenset[Place], frozenset[int]], str] = {}
 
     def outcome(self, elements: Sequence[Element], has_text: Callable[[Element], bool]) -> Outcome:
         """What becomes of the elements that are to change, and what that means for the sheets."""
+        self._read_selectors(elements)
         found: list[Change] = []
         unplaced: set[int] = set()
         names = self._matcher.attributes
         places: list[Answers] = []
         if self._matcher.questions:
             places = answers(elements, self._matcher.questions, has_text)
-        spots = [self._start]  # that of the children of the element before, by its number
-        for number, (parent, tag, attributes) in enumerate(elements, 1):
+        spots = [
+            self._spot(Scene(), ())
+        ]  # that of the children of the element before, by its number
+        for number, (parent, tag, attributes) in enumerate(elements):
             get = attributes.get
             traits: _Traits = (tag, get("class"), get("id"), get("style"))
             if names:
                 traits += tuple(map(get, names))
             if places:
-                traits += places[number - 1]
+                traits += places[number]
             spot = spots[parent + 1]
             step = spot.steps.get(traits)
             if step is None:
@@ -143,13 +157,47 @@ class Styled:
             if MARK not in attributes:
                 unplaced.update(step.rules)
             elif NO_INLINE in attributes:
-                found.append(Change(int(attributes[MARK]), NOTHING, excepted=True))
+                found.append(Change(int(attributes[MARK]), NOTHING, {}, excepted=True))
             elif step.styling is not NOTHING and (
                 tag not in _IN_HEAD or elements[parent][1] != "head"
             ):
-                found.append(Change(int(attributes[MARK]), step.styling))
+                found.append(Change(int(attributes[MARK]), step.styling, step.known))
         raised = frozenset[Place]().union(*(change.styling.raised for change in found))
         return Outcome(found, raised, frozenset(unplaced))
+
+    def _read_selectors(self, elements: Sequence[Element]) -> None:
+        """Read those that may meet one of the elements: most of many sheets meet none, ever."""
+        selves = {(tag, each.get("class"), each.get("id")) for _, tag, each in elements}
+        strangers = selves - self._seen
+        if not strangers:
+            return
+        subjects = {""}
+        for tag, classes, identifier in strangers:
+            names = [f".{each}" for each in (classes or "").split()]
+            names.append(f"#{identifier}")
+            subjects.update(map(str.lower, names) if self._caseless else names)
+            subjects.add(tag)
+        read = False
+        for subject in subjects & self._unread.keys():
+            for selector, number in self._unread.pop(subject):
+                self._matcher.add(selector.read(caseless=self._caseless), number)
+                read = True
+        if read:
+            self._possible.clear()
+            self._spots.clear()
+        if self._has_room(_OCTETS_PER_STEP * len(strangers)):
+            self._seen |= strangers
+
+    def rewritten(self, source: str, change: Change) -> str:
+        """The start tag of an element as it is to be."""
+        text = change.known.get(source)
+        if text is None:
+            if change.excepted:
+                return unmarked(source)
+            text = restyled(source, change.styling, presentational=self._presentational)
+            if self._has_room(_OCTETS_PER_STEP + 2 * len(text)):
+                change.known[source] = text
+        return text
 
     def leftover(self, number: int, outcome: Outcome) -> str:
         """What stays of a sheet."""
@@ -184,6 +232,7 @@ class Styled:
             self._spot(matcher.inside(scene, met), own),
             self._spot(matcher.behind(scene, met), variables),
             result,
+            {},
             tuple(number for _, number in matched) if traits[0] != "head" else (),
         )
         if self._has_room(_OCTETS_PER_STEP + 2 * len(str(traits))):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from attrs import define, field
 
 from smtpeter.transform.inlinecss import selectors, syntax
-from smtpeter.transform.inlinecss.selectors import Selector
+from smtpeter.transform.inlinecss.selectors import PlainSelector, Selector
 from smtpeter.transform.inlinecss.syntax import Declaration
 from smtpeter.transform.inlinecss.variables import uses_variables
 from smtpeter.transform.markup import Edit, spliced
@@ -17,12 +18,10 @@ from smtpeter.transform.markup import Edit, spliced
 # What mail clients put around a message or into it. Rules that are about that meet nothing
 # before a client shows the message.
 _CLIENTS = re.compile(
-    r"\.ExternalClass|#outlook\b|\.ReadMsgBody|\.yshortcuts|#MessageViewBody|\.moz-text-html"
-    r"|\[data-ogs[cb]\b|\[data-outlook-cycle|\[x-apple-data-detectors|\[office365|\[owa\b|\.gmail"
-    r"|\bu\s*\+|#msgBody|\.Singleton|\.ii\b|\.aolReplacedBody|\.mail-detail-content|#gmail"
-    r"|\[class(?:[~*^]?=)[\"']?(?:x_|aolmail|ExternalClass|gmail)|\.rps_|\[summary=|\bspan\.MsoHyper"
-    r"|\.Mso|#ms-|\.x_",
-    re.IGNORECASE,
+    r"\.(?:ExternalClass|ReadMsgBody|yshortcuts|moz-text-html|gmail|Singleton|ii\b|aolReplacedBody"
+    r"|mail-detail-content|rps_|Mso|x_)|#(?:outlook\b|MessageViewBody|msgBody|gmail|ms-)"
+    r"|\[(?:data-ogs[cb]\b|data-outlook-cycle|x-apple-data-detectors|office365|owa\b|summary="
+    r"|class(?:[~*^]?=)[\"']?(?:x_|aolmail|ExternalClass|gmail))|\bu\s*\+|\bspan\.MsoHyper"
 )
 
 # Those that hold rules which apply at one time and not at another.
@@ -31,6 +30,9 @@ _DYNAMIC = re.compile(r":(?!root|is\b|where|not|first|last|nth|only|empty|link|a
 _CUSTOM_PROPERTY = re.compile(r"(?<![\w(-])--[^\s:;(){}]+\s*:")
 _DEEPEST = 10
 _NO_CONTENT = frozenset({"charset"})
+
+
+AnySelector: TypeAlias = Selector | PlainSelector
 
 
 class Sheet(NamedTuple):
@@ -63,7 +65,7 @@ class Rule:
     """
 
     sheet: int
-    selectors: list[Selector]
+    selectors: list[AnySelector]
     moved: bool
     only_variable: bool
     _text: str = field(repr=False)
@@ -112,6 +114,9 @@ class Stylesheets:
         self._caseless = caseless
         self._cuts: list[list[_Cut]] = []
         self._stays: list[bool] = []
+        self._of_clients = [
+            [match.start() for match in _CLIENTS.finditer(sheet.text)] for sheet in sheets
+        ]
         self._changing = _changing_variables(sheets)
         self.variables_change = self._changing.written
         for number, sheet in enumerate(sheets):
@@ -179,12 +184,16 @@ class Stylesheets:
         else:
             self._cuts[number].append(_Cut(Edit(rule.start, rule.end, ""), moved))
 
+    def _is_for_clients(self, number: int, rule: syntax.Rule) -> bool:
+        found = self._of_clients[number]
+        return bisect_left(found, rule.prelude) < bisect_left(found, rule.brace)
+
     def _has_to_stay(
-        self, number: int, text: str, rule: syntax.Rule, static: list[Selector]
+        self, number: int, text: str, rule: syntax.Rule, static: list[AnySelector]
     ) -> bool:
         """Whether a rule does more where it is than what its declarations do elsewhere."""
         block = text[rule.brace + 1 : rule.close]
-        stays = "{" in block or bool(_CLIENTS.search(text, rule.prelude, rule.brace))
+        stays = "{" in block or self._is_for_clients(number, rule)
         if self._changing.read or self._changing.written:
             stays |= _CUSTOM_PROPERTY.search(block) is not None
         if self._changing.written and uses_variables(block):
@@ -197,7 +206,7 @@ class Stylesheets:
         number: int,
         text: str,
         rule: syntax.Rule,
-        found: list[Selector],
+        found: list[AnySelector],
         *,
         moved: bool,
         only_variable: bool = False,
@@ -208,19 +217,22 @@ class Stylesheets:
                 Rule(number, met, moved, only_variable, text, rule.brace + 1, rule.close)
             )
 
-    def _selectors(self, text: str, rule: syntax.Rule) -> list[tuple[Selector, tuple[int, int]]]:
+    def _selectors(self, text: str, rule: syntax.Rule) -> list[tuple[AnySelector, tuple[int, int]]]:
         """The selectors of a rule with their places; none when one of them cannot be read."""
         prelude = text[rule.prelude : rule.brace]
+        first = rule.prelude
         try:
             return [
-                (
-                    selectors.parse(prelude[start:end], caseless=self._caseless),
-                    (rule.prelude + start, rule.prelude + end),
-                )
+                (self._selector(prelude[start:end].strip()), (first + start, first + end))
                 for start, end in selectors.parts(prelude)
             ]
         except ValueError:
             return []
+
+    def _selector(self, text: str) -> AnySelector:
+        return selectors.plain(text, caseless=self._caseless) or selectors.parse(
+            text, caseless=self._caseless
+        )
 
 
 class _Changing(NamedTuple):
