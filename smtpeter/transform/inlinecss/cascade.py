@@ -8,7 +8,7 @@ longhands, and only what a later one overrides for certain is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from smtpeter.transform.inlinecss.properties import covered, is_plain
@@ -44,16 +44,18 @@ class Styling(NamedTuple):
         before: declarations to stand before those that are there.
         after: those to stand behind them.
         raised: declarations that stay in a sheet and would win, and now would not.
+        guards: what would have to be important if a declaration in a sheet became so.
         declared: names and values of all, those that are there included; the later ones win.
     """
 
     before: str
     after: str
     raised: frozenset[Place]
+    guards: tuple[tuple[Place, str], ...]
     declared: tuple[tuple[str, str], ...]
 
 
-NOTHING = Styling("", "", frozenset(), ())
+NOTHING = Styling("", "", frozenset(), (), ())
 
 
 def styling(
@@ -84,10 +86,11 @@ def styling(
         for specificity, number, rule in kept
         for rival in _weighed([(specificity, number, rule)])
     ]
+    winners = _winners(given)
     raised = frozenset(
         place
         for rival, place in rivals
-        if not rival.declaration.important and _would_win(rival, given)
+        if not rival.declaration.important and _would_win(rival, winners)
     )
     before: list[str] = []
     after: list[str] = []
@@ -107,7 +110,8 @@ def styling(
         else:
             after.append(_text(declaration))
     declared = tuple(each.declaration[:2] for each in given)
-    return Styling(";".join(before), ";".join(after), raised, declared)
+    guards = tuple(_guards(winners, rivals)) if closed else ()
+    return Styling(";".join(before), ";".join(after), raised, guards, declared)
 
 
 def _resolved(weighed: Weighed, variables: Variables) -> Weighed:
@@ -155,16 +159,34 @@ def _trimmed(ascending: Sequence[Weighed]) -> list[Weighed]:
     return kept[::-1]
 
 
-def _would_win(rival: Weighed, given: Sequence[Weighed]) -> bool:
-    """Whether it is heavier than what the element is given in its place, for some longhand."""
-    weights: dict[str, Weight] = {}
-    for weight, declaration, _ in given:
-        for longhand in covered(declaration.name):
-            weights[longhand] = weight
+def _winners(given: Sequence[Weighed]) -> dict[str, Weighed]:
+    """For each longhand what sets it in the end."""
+    return {longhand: each for each in given for longhand in covered(each.declaration.name)}
+
+
+def _would_win(rival: Weighed, winners: Mapping[str, Weighed]) -> bool:
+    """Whether it is at least as heavy as what the element is given in its place."""
     return any(
-        longhand in weights and weights[longhand] <= rival.weight
+        longhand in winners and winners[longhand].weight <= rival.weight
         for longhand in covered(rival.declaration.name)
     )
+
+
+def _guards(
+    winners: Mapping[str, Weighed], rivals: Sequence[tuple[Weighed, Place]]
+) -> Iterator[tuple[Place, str]]:
+    """Winners over declarations that stay, which they would lose to if those became important."""
+    settled = {
+        longhand
+        for rival, _ in rivals
+        if rival.declaration.important
+        for longhand in covered(rival.declaration.name)
+    }
+    for rival, place in rivals:
+        for longhand in covered(rival.declaration.name) - settled:
+            winner = winners.get(longhand)
+            if winner and not winner.declaration.important and winner.weight > rival.weight:
+                yield place, f"{_text(winner.declaration)}!important"
 
 
 def _is_threatened(important: Weighed, rivals: Sequence[Weighed]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from threading import local
 from typing import NamedTuple, TypeAlias
 
 from lxml import etree
@@ -117,12 +118,12 @@ def elements(source: Source) -> list[Element]:
     Raises:
         lxml.etree.LxmlError: the parser gives up.
     """
-    builder = _Builder(headless=source.headless)
-    parser = etree.HTMLParser(  # type: ignore[call-overload]  # the stub asks for all methods
-        target=builder, encoding="utf-8", huge_tree=True
-    )
-    parser.feed(source.skeleton.replace("\0", "\ufffd").encode("utf-8", "replace"))
-    parser.close()
+    builder = _parsing.builder
+    builder.begin(headless=source.headless)
+    try:
+        _parsing.parser.feed(source.skeleton.replace("\0", "\ufffd").encode("utf-8", "replace"))
+    finally:
+        _parsing.parser.close()
     return builder.elements
 
 
@@ -137,7 +138,10 @@ def has_text(html: str, source: Source, element: Element) -> bool:
 class _Builder:
     """What the parser finds, as a list; with the row groups that browsers put into tables."""
 
-    def __init__(self, *, headless: bool) -> None:
+    def __init__(self) -> None:
+        self.begin(headless=False)
+
+    def begin(self, *, headless: bool) -> None:
         self._headless = headless
         self.elements: list[Element] = []
         self._open = [-1]
@@ -185,3 +189,16 @@ class _Builder:
             known = self._groups[parent] = len(self.elements)
             self.elements.append((parent, tag, {}))
         return known
+
+
+class _Parsing(local):
+    """A parser for each thread: to make one takes longer than to parse a short mail."""
+
+    def __init__(self) -> None:
+        self.builder = _Builder()
+        self.parser = etree.HTMLParser(  # type: ignore[call-overload]  # the stub asks for all methods
+            target=self.builder, encoding="utf-8", huge_tree=True
+        )
+
+
+_parsing = _Parsing()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import Lock
 from typing import TypeAlias
 
@@ -18,7 +18,7 @@ from smtpeter.transform.inlinecss.document import (
     in_quirks_mode,
     read,
 )
-from smtpeter.transform.inlinecss.styled import Styled
+from smtpeter.transform.inlinecss.styled import NO_CHANGES, Styled
 from smtpeter.transform.inlinecss.stylesheet import Sheet
 from smtpeter.transform.markup import NO_INLINE, Edit, spliced, tags
 
@@ -65,7 +65,10 @@ class Inliner:
         styled = self._styled(
             html, tuple(sheet for _, sheet in styles), presentational=presentational
         )
-        outcome = styled.outcome(elements(source), lambda each: has_text(html, source, each))
+        if styled.is_idle and NO_INLINE not in source.skeleton.lower():
+            outcome = NO_CHANGES
+        else:
+            outcome = styled.outcome(elements(source), partial(has_text, html, source))
         edits: list[Edit] = []
         for change in outcome.changes:
             start, end = source.starts[change.number]

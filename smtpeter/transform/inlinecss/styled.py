@@ -63,6 +63,9 @@ class Outcome(NamedTuple):
     unplaced: frozenset[int]
 
 
+NO_CHANGES = Outcome([], frozenset(), frozenset())
+
+
 @define
 class _Spot:
     """
@@ -129,6 +132,11 @@ class Styled:
         self._seen: set[_Self] = set()
         self._leftovers: dict[tuple[int, frozenset[Place], frozenset[int]], str] = {}
 
+    @property
+    def is_idle(self) -> bool:
+        """True when there is no rule that moves, so that no element can change."""
+        return not self._presentational and not any(rule.moved for rule in self._sheets.rules)
+
     def outcome(self, elements: Sequence[Element], has_text: Callable[[Element], bool]) -> Outcome:
         """What becomes of the elements that are to change, and what that means for the sheets."""
         self._read_selectors(elements)
@@ -163,6 +171,10 @@ class Styled:
             ):
                 found.append(Change(int(attributes[MARK]), step.styling, step.known))
         raised = frozenset[Place]().union(*(change.styling.raised for change in found))
+        if raised:
+            found = [
+                _guarded(change, raised) if change.styling.guards else change for change in found
+            ]
         return Outcome(found, raised, frozenset(unplaced))
 
     def _read_selectors(self, elements: Sequence[Element]) -> None:
@@ -288,7 +300,7 @@ class Styled:
                 changing=self._sheets.variables_change,
                 closed=syntax.is_closed(text),
             )
-            changed = known.before or known.after or known.raised
+            changed = known.before or known.after or known.raised or known.guards
             if not (changed or (known.declared and self._presentational)):
                 known = NOTHING
             if self._has_room(_OCTETS_PER_STEP + 2 * (len(known.before) + len(known.after))):
@@ -302,3 +314,12 @@ class Styled:
             if self._has_room(_OCTETS_PER_STEP):
                 self._spots[scene, variables] = known
         return known
+
+
+def _guarded(change: Change, raised: frozenset[Place]) -> Change:
+    """The change with what has to stand up against declarations that others made important."""
+    guards = [text for place, text in change.styling.guards if place in raised]
+    if not guards:
+        return change
+    after = ";".join([*filter(None, (change.styling.after,)), *dict.fromkeys(guards)])
+    return change._replace(styling=change.styling._replace(after=after), known={})
