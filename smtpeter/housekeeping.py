@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from smtpeter.store import idempotency, retention
+from smtpeter.store import idempotency, images, retention
 from smtpeter.store.database import StoreError
 from smtpeter.store.store import Store
 from smtpeter.store.writer import WriterBusy
@@ -20,7 +20,7 @@ PAUSE_SECONDS = 0.1  # between batches, for the mail that wants to be written
 
 class Housekeeping(Service):
     """
-    Removes contents that are old, and answers that are no longer given again.
+    Removes old contents, images that nobody needs, and answers that are no longer given again.
 
     Args:
         keep_seconds: how long the content of a submission stays after it came.
@@ -72,6 +72,7 @@ class Housekeeping(Service):
         try:
             if self._position == 0:
                 await self._store.transact(idempotency.forget_old, now)
+                await self._store.transact(images.forget_old, now)
             self._position = await self._store.transact(
                 retention.drop_contents, now - self._keep_seconds, self._position or 0
             )

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.housekeeping import PAUSE_SECONDS, ROUND_SECONDS, Housekeeping
-from smtpeter.store import retention
+from smtpeter.store import images, retention
 from smtpeter.store.database import StoreUnavailable
 from smtpeter.store.store import Store
 
@@ -53,6 +53,13 @@ class HousekeepingTests(SynchronousTestCase):
         """Only what is older than it is to be kept is asked for."""
         self.clock.advance(PAUSE_SECONDS)
         self.assertEqual(self.clock.seconds() - 1000.0, self.store.batches()[0][0])
+
+    def test_images(self) -> None:
+        """Once in a round the images go that nobody needs any more."""
+        self.store.answers = [7]
+        self.clock.pump([PAUSE_SECONDS] * 3)
+        asked = [args for function, args in self.store.asked if function is images.forget_old]
+        self.assertEqual([(1_000_000 + PAUSE_SECONDS,)], asked)
 
     def test_every_hour(self) -> None:
         """An hour after the last batch it begins anew."""
