@@ -13,8 +13,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from attrs import define, field
-
 from smtpeter.transform.inlinecss.places import Answers
 from smtpeter.transform.inlinecss.selectors import Compound, Question, Selector, Specificity
 
@@ -36,28 +34,6 @@ class Scene(NamedTuple):
     parent: frozenset[int] = _NOBODY
     previous: frozenset[int] = _NOBODY
     earlier: frozenset[int] = _NOBODY
-
-
-@define
-class _Node:
-    """
-    The beginning of one or more selectors, up to one of their compounds.
-
-    Attributes:
-        before: the number of the node that ends one compound earlier; -1 for the first.
-        combinator: between that and this.
-        choices: for each `:is()`, `:where()` and `:not()` the nodes of its selectors, one of
-            which is to be met, or none where the second says so.
-        continued: the nodes of longer selectors that follow, by the combinator between.
-        complete: the rules, with specificity, of which a selector ends here.
-    """
-
-    before: int
-    combinator: str
-    compound: Compound
-    choices: list[tuple[frozenset[int], bool]] = field(factory=list)
-    continued: defaultdict[str, list[int]] = field(factory=lambda: defaultdict(list))
-    complete: list[tuple[Specificity, int]] = field(factory=list)
 
 
 class Person(NamedTuple):
@@ -89,20 +65,32 @@ class Possible(NamedTuple):
 
 
 class Matcher:
-    """Selectors, each for the number of a rule."""
+    """
+    Selectors, each for the number of a rule.
+
+    A node is the beginning of one or more selectors, up to one of their compounds; it is
+    known by its number.
+
+    Attributes:
+        attributes: the names of those that some selector asks for.
+        questions: all that is asked about places.
+    """
 
     def __init__(self) -> None:
-        self._nodes: list[_Node] = []
-        self._numbers: dict[tuple[int, str, Compound], int] = {}
-        self._by_identifier: defaultdict[str, list[int]] = defaultdict(list)
-        self._by_class: defaultdict[str, list[int]] = defaultdict(list)
-        self._by_tag: defaultdict[str, list[int]] = defaultdict(list)
-        self._anywhere: list[int] = []
         self.attributes: list[str] = []
         self.questions: list[Question] = []
+        # by the node before, or -1, the combinator between, and the compound
+        self._numbers: dict[tuple[int, str, Compound], int] = {}
+        self._compounds: list[Compound] = []
+        self._first: list[bool] = []
+        self._following: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
+        # for each :is(), :where() and :not() its nodes, and whether none of them is to be met
+        self._choices: dict[int, list[tuple[frozenset[int], bool]]] = {}
+        self._complete: defaultdict[int, list[tuple[Specificity, int]]] = defaultdict(list)
+        self._by_name: defaultdict[str, list[int]] = defaultdict(list)
 
     def add(self, selector: Selector, rule: int) -> None:
-        self._nodes[self._add(selector)].complete.append((selector.specificity, rule))
+        self._complete[self._add(selector)].append((selector.specificity, rule))
 
     def _add(self, selector: Selector) -> int:
         number = -1
@@ -113,17 +101,20 @@ class Matcher:
         return number
 
     def _new(self, key: tuple[int, str, Compound]) -> int:
-        node = _Node(*key)
-        compound = node.compound
-        for choice in compound.choices:
-            options = frozenset(self._add(each) for each in choice.selectors)
-            node.choices.append((options, choice.none_of_them))
+        before, combinator, compound = key
+        choices = [
+            (frozenset(self._add(each) for each in choice.selectors), choice.none_of_them)
+            for choice in compound.choices
+        ]
         # behind its choices, so that they are decided before it
-        number = self._numbers[key] = len(self._nodes)
-        self._nodes.append(node)
-        if node.before >= 0:
-            self._nodes[node.before].continued[node.combinator].append(number)
-        self._rightmost_index(compound).append(number)
+        number = self._numbers[key] = len(self._compounds)
+        if choices:
+            self._choices[number] = choices
+        self._compounds.append(compound)
+        self._first.append(before < 0)
+        if before >= 0:
+            self._following[combinator, before].append(number)
+        self._by_name[_subject(compound)].append(number)
         for test in compound.tests:
             if test.name not in self.attributes:
                 self.attributes.append(test.name)
@@ -131,13 +122,6 @@ class Matcher:
             if question not in self.questions:
                 self.questions.append(question)
         return number
-
-    def _rightmost_index(self, compound: Compound) -> list[int]:
-        if compound.identifiers:
-            return self._by_identifier[compound.identifiers[0]]
-        if compound.classes:
-            return self._by_class[compound.classes[0]]
-        return self._by_tag[compound.tag] if compound.tag else self._anywhere
 
     def person(
         self,
@@ -162,23 +146,17 @@ class Matcher:
 
     def possible(self, person: Person) -> Possible:
         """The nodes whose compound fits, but for its choices."""
-        fitting = [
-            number
-            for number in self._candidates(person)
-            if _fits(self._nodes[number].compound, person)
-        ]
-        return Possible(
-            frozenset(number for number in fitting if self._nodes[number].before < 0),
-            frozenset(number for number in fitting if self._nodes[number].before >= 0),
-        )
+        first: list[int] = []
+        later: list[int] = []
+        for number in self._candidates(person):
+            if _fits(self._compounds[number], person):
+                (first if self._first[number] else later).append(number)
+        return Possible(frozenset(first), frozenset(later))
 
     def _candidates(self, person: Person) -> Iterator[int]:
-        yield from self._anywhere
-        yield from self._by_tag.get(person.tag, ())
-        if person.identifier:
-            yield from self._by_identifier.get(person.identifier, ())
-        for each in person.classes:
-            yield from self._by_class.get(each, ())
+        names = ("", person.tag, f"#{person.identifier}", *(f".{each}" for each in person.classes))
+        for name in names:
+            yield from self._by_name.get(name, ())
 
     def reachable(self, scene: Scene) -> frozenset[int]:
         """The nodes that continue what was met around an element."""
@@ -187,14 +165,14 @@ class Matcher:
             number
             for combinator, before in around
             for each in before
-            for number in self._nodes[each].continued[combinator]
+            for number in self._following.get((combinator, each), ())
         )
 
     def met(self, reachable: frozenset[int], possible: Possible) -> set[int]:
         """The nodes that an element meets."""
         met: set[int] = set()
         for number in sorted(possible.first | (possible.later & reachable)):
-            choices = self._nodes[number].choices
+            choices = self._choices.get(number, ())
             if all(met.isdisjoint(options) == none for options, none in choices):
                 met.add(number)
         return met
@@ -203,7 +181,7 @@ class Matcher:
         """The rules that meet an element, each with its highest specificity: ascending."""
         best: dict[int, Specificity] = {}
         for number in met:
-            for specificity, rule in self._nodes[number].complete:
+            for specificity, rule in self._complete.get(number, ()):
                 if best.get(rule, (-1, 0, 0)) < specificity:
                     best[rule] = specificity
         return tuple(sorted((specificity, rule) for rule, specificity in best.items()))
@@ -222,7 +200,14 @@ class Matcher:
         )
 
     def _continued(self, met: set[int], combinator: str) -> frozenset[int]:
-        return frozenset(each for each in met if self._nodes[each].continued.get(combinator))
+        return frozenset(each for each in met if (combinator, each) in self._following)
+
+
+def _subject(compound: Compound) -> str:
+    """What an element must have for a compound: `#id`, `.class`, the name of its tag, or ""."""
+    if compound.identifiers:
+        return f"#{compound.identifiers[0]}"
+    return f".{compound.classes[0]}" if compound.classes else compound.tag
 
 
 def _fits(compound: Compound, person: Person) -> bool:
