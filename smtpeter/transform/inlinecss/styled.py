@@ -13,7 +13,8 @@ from smtpeter.transform.inlinecss.cascade import NOTHING, Styling, styling
 from smtpeter.transform.inlinecss.document import MARK, Element
 from smtpeter.transform.inlinecss.matching import Matcher, Possible, Scene
 from smtpeter.transform.inlinecss.places import Answers, answers
-from smtpeter.transform.inlinecss.selectors import PlainSelector, Specificity
+from smtpeter.transform.inlinecss.plainselectors import PlainSelector
+from smtpeter.transform.inlinecss.selectors import Specificity
 from smtpeter.transform.inlinecss.splice import restyled, unmarked
 from smtpeter.transform.inlinecss.stylesheet import Place, Sheet, Stylesheets
 from smtpeter.transform.inlinecss.syntax import Declaration
@@ -298,7 +299,7 @@ class Styled:
                 syntax.declarations(text),
                 variables=variables,
                 changing=self._sheets.variables_change,
-                closed=syntax.is_closed(text),
+                closed=syntax.is_closed(style),
             )
             changed = known.before or known.after or known.raised or known.guards
             if not (changed or (known.declared and self._presentational)):

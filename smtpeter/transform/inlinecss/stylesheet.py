@@ -8,8 +8,9 @@ from typing import NamedTuple, TypeAlias
 
 from attrs import define, field
 
-from smtpeter.transform.inlinecss import selectors, syntax
-from smtpeter.transform.inlinecss.selectors import PlainSelector, Selector
+from smtpeter.transform.inlinecss import selectortext, syntax
+from smtpeter.transform.inlinecss.plainselectors import PlainSelector, plain
+from smtpeter.transform.inlinecss.selectors import Selector
 from smtpeter.transform.inlinecss.syntax import Declaration
 from smtpeter.transform.inlinecss.variables import uses_variables
 from smtpeter.transform.markup import Edit, spliced
@@ -222,13 +223,13 @@ class Stylesheets:
         try:
             return [
                 (self._selector(prelude[start:end].strip()), (first + start, first + end))
-                for start, end in selectors.parts(prelude)
+                for start, end in selectortext.parts(prelude)
             ]
         except ValueError:
             return []
 
     def _selector(self, text: str) -> AnySelector:
-        return selectors.plain(text, caseless=self._caseless) or selectors.parse(
+        return plain(text, caseless=self._caseless) or selectortext.parse(
             text, caseless=self._caseless
         )
 

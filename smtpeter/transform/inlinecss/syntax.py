@@ -168,4 +168,11 @@ def declarations(text: str, start: int = 0, end: int | None = None) -> list[Decl
 
 def is_closed(text: str) -> bool:
     """True when more declarations can follow: no string, bracket or comment is left open."""
-    return "/*" not in uncommented(text) and _CLOSED.match(uncommented(text)) is not None
+    if any(len(each) < len("/**/") or not each.endswith("*/") for each in _comments(text)):
+        return False
+    return _CLOSED.match(uncommented(text)) is not None
+
+
+def _comments(text: str) -> Iterator[str]:
+    if "/*" in text:
+        yield from filter(None, (match["comment"] for match in _COMMENT.finditer(text)))
