@@ -12,7 +12,8 @@ CSS_LIKE = st.lists(
     st.sampled_from(
         [
             "a", ".b", "#c", "{", "}", "(", ")", "[", "]", ":", ";", ",", '"', "'", "\\", "/*",
-            "*/", "@media x", "@import 'a'", "url(", "!important", "--x", "var(--x)", "color", "red",
+            "*/", "@media x", "@import 'a'", "url(", "!important", "--x", "var(--x)", "color",
+            "red",
             " ", "\n", "<!--", "-->", "{{x}}", ":not(", ">", "\0", "é",
         ]
     ),
