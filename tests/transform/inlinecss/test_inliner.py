@@ -16,7 +16,8 @@ from smtpeter.transform.markup import Edit, spliced, tags
 SHEETS = st.lists(
     st.sampled_from(
         [
-            "p{color:red}", "*{margin:0}", ".a{font-family:\"x y\",'z'}", "#b>i{color:blue!important}",
+            "p{color:red}", "*{margin:0}", ".a{font-family:\"x y\",'z'}",
+            "#b>i{color:blue!important}",
             "td{padding:0}", "a:hover{color:red}", "@media x{p{color:green}}", "/* x */", "{{x}}",
             "p{{{y}}}", "b,:first-line{top:0}", "}", "{", "'", ":root{--a:b}", "i{color:var(--a)}",
         ]
