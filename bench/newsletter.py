@@ -12,7 +12,7 @@ from html import escape
 from bench.content import ID_DIGITS, ID_HEADER, SENDER, recipient_of
 
 DESIGNS = 5
-_ARTICLES = 11
+_ARTICLES = 21
 _LOGO_OCTETS = 1200
 _PALETTE = ("#1d3557", "#8d0801", "#2d6a4f", "#5f0f40", "#3a3a3a")
 _WORDS = (
