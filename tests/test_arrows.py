@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "smtpeter.smtp.server": SMTP_SERVER,
     "smtpeter.smtp.login": SMTP_SERVER,
     "smtpeter.config": {"smtpeter.units"},
+    "smtpeter.domains": set[str](),
     "smtpeter.units": set[str](),
 }
 
@@ -39,6 +40,7 @@ NEVER = {
 }
 
 PURE = {
+    "smtpeter.domains",
     "smtpeter.message",
     "smtpeter.smtp.wire",
     "smtpeter.smtp.command",

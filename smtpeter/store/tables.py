@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 
@@ -71,6 +72,30 @@ tokens = Table(
     Column("label", Text, nullable=False, server_default=""),
     Column("created", Double, nullable=False),
     Column("revoked", Double),
+    Column("settings", Text, nullable=False, server_default="{}"),  # JSON object, LoginSettings
+    Column("former_labels", Text, nullable=False, server_default="[]"),  # JSON array
+)
+
+# Domains from which accounts send. One account at most has a domain approved.
+sender_domains = Table(
+    "sender_domains",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("name", Text, nullable=False),  # lower case, A-labels; so are the hosts
+    Column("approved", Double),  # NULL until somebody has proved to be in control of it
+    Column("tracking_host", Text, nullable=False, index=True),
+    Column("https", Boolean, nullable=False),  # whether tracked links begin with https:
+    Column("bounce_host", Text, nullable=False),
+    Column("created", Double, nullable=False),
+    UniqueConstraint("account_id", "name"),
+)
+Index(
+    "uq_sender_domains_approved",
+    sender_domains.c.name,
+    unique=True,
+    sqlite_where=text("approved IS NOT NULL"),
+    postgresql_where=text("approved IS NOT NULL"),
 )
 
 submissions = Table(

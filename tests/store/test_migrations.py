@@ -8,7 +8,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, make_url, select, text
 
 from smtpeter.message.features import ALL_ON
-from smtpeter.store import accounts
+from smtpeter.store import accounts, domains
 from smtpeter.store.database import Database, StoreError
 from smtpeter.store.origins import numbers_of
 from smtpeter.store.settings import NO_SETTINGS
@@ -103,6 +103,16 @@ class MigrationTests(DatabaseCase):
         with database.begin() as connection:  # and what was added can be used
             accounts.add_login(connection, login.account_id, "till", "hash", 2.0)
             self.assertEqual({"https://a.example"}, set(numbers_of(connection, FIRST_ORIGIN)))
+            domains.add_domain(
+                connection,
+                login.account_id,
+                "shop.example",
+                3.0,
+                approved=3.0,
+                tracking_host="clicks.shop.example",
+                bounce_host="bounces.shop.example",
+            )
+            self.assertEqual(1, len(domains.domains(connection)))
 
 
 class MigrationOnPostgresqlTests(OnPostgresql, MigrationTests):
