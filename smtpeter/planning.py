@@ -27,7 +27,7 @@ from smtpeter.transform.unsubscribing import unsubscribe_addresses
 from smtpeter.web.tracking.hosted import image_path
 
 LOGINS = 1000
-SETTINGS_SECONDS = 10.0
+SETTINGS_SECONDS = 1.0
 
 
 def stages_for(
@@ -78,17 +78,20 @@ class Plans:
         self._base = base
         self._keep_seconds = keep_seconds
         self._seconds = seconds
-        self._settings: Expiring[str, LoginSettings] = Expiring(monotonic, LOGINS)
+        self._settings: Expiring[tuple[str, int | None, str], LoginSettings] = Expiring(
+            monotonic, LOGINS
+        )
 
     def plan(self, draft: Draft) -> Deferred[tuple[Stage, ...]]:
         """The stages of a message; fails with `StoreError`."""
         return Deferred.fromCoroutine(self._plan(draft))
 
     async def _plan(self, draft: Draft) -> tuple[Stage, ...]:
-        of_login = self._settings.get(draft.login)
+        sender = (draft.origin, draft.account_id, draft.login)
+        of_login = self._settings.get(sender)
         if of_login is None:
-            of_login = await self._store.read(settings.settings_of, draft.login)
-            self._settings.put(draft.login, of_login, SETTINGS_SECONDS)
+            of_login = await self._store.read(settings.settings_of, *sender)
+            self._settings.put(sender, of_login, SETTINGS_SECONDS)
         return stages_for(draft.features, of_login, draft.content, self._base)
 
     def keep_images(self, draft: Draft, hosted: Sequence[HostedImage]) -> Deferred[None]:

@@ -93,17 +93,23 @@ class PlansTests(SynchronousTestCase):
 
     def draft(self) -> Draft:
         one = draft(b"\r\n", features=Features(inlinecss=True))
-        return evolve(one, login="noor", account_id=3)
+        return evolve(one, login="noor", account_id=3, origin="smtp")
 
     def test_settings(self) -> None:
         """What the login asks for is in the plan, and remembered for a moment."""
         for _ in range(2):
             first, _webversion = self.successResultOf(self.plans.plan(self.draft()))
             self.assertEqual(InlineCss(presentational=True), first)
-        self.assertEqual([(settings.settings_of, "noor")], self.store.asked)
+        self.assertEqual([(settings.settings_of, "smtp", 3, "noor")], self.store.asked)
         self.clock.advance(SETTINGS_SECONDS)
         self.successResultOf(self.plans.plan(self.draft()))
         self.assertEqual(2, len(self.store.asked))
+
+    def test_namesakes(self) -> None:
+        """What is remembered of a login holds for no token, and no other account, of its name."""
+        for changed in ({}, {"origin": "rest"}, {"account_id": 4}):
+            self.successResultOf(self.plans.plan(evolve(self.draft(), **changed)))
+        self.assertEqual(3, len(self.store.asked))
 
     def test_images(self) -> None:
         """Images are stored for their account, as long as they are kept."""

@@ -120,7 +120,7 @@ def _of_token(connection: Connection, token: store.Token | None) -> Identity | N
         account_id=account.id,
         may_send=account.may_send,
         origin="rest",
-        login=token.label or f"token {token.id}",
+        login=token.name,
         features=REST_DEFAULTS,
     )
 

@@ -27,7 +27,7 @@ def changes(connection: Connection, story: Story, base: str) -> list[Difference]
     content = messages.load_content(connection, parcel.key)
     if content is None:
         return []
-    of_login = settings.settings_of(connection, parcel.login)
+    of_login = settings.settings_of(connection, parcel.origin, parcel.account_id, parcel.login)
     skipped = {each.details.get("stage") for each in story.events if each.kind == "transform"}
     stages = [
         stage

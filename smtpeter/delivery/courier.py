@@ -266,6 +266,7 @@ def draft_of(message: Message, content: Content) -> Draft:
         parcel.key,
         parcel.account_id,
         parcel.login,
+        parcel.origin,
     )
 
 

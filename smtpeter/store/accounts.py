@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from smtpeter.message.features import Features
 from smtpeter.store import tables
-from smtpeter.store.settings import NO_SETTINGS, LoginSettings
+from smtpeter.store.settings import NO_SETTINGS, LoginSettings, token_name
 from smtpeter.values import frozen
 
 _ACCOUNTS = select(tables.accounts)
@@ -77,6 +77,7 @@ class Token:
         digest: SHA-256 of the token, hexadecimal.
         created: seconds since the epoch.
         revoked: the same, or None while it is good.
+        former_labels: what it was labelled before; mail is still known by these.
     """
 
     id: int
@@ -85,6 +86,13 @@ class Token:
     label: str
     created: float
     revoked: float | None
+    settings: LoginSettings = NO_SETTINGS
+    former_labels: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What submissions name it by."""
+        return token_name(self.id, self.label)
 
 
 _Revocable = TypeVar("_Revocable", Login, Token)
@@ -265,13 +273,13 @@ def revoke_login(connection: Connection, username: str, now: float) -> Login:
 def token_by_digest(connection: Connection, digest: str) -> Token | None:
     """The token with that digest, revoked or not."""
     row = _row(connection, _TOKENS.where(tables.tokens.c.digest == digest))
-    return Token(**row) if row else None
+    return _token(row) if row else None
 
 
 def token_by_id(connection: Connection, token_id: int) -> Token | None:
     """The token of that number, revoked or not."""
     row = _row(connection, _TOKENS.where(tables.tokens.c.id == token_id))
-    return Token(**row) if row else None
+    return _token(row) if row else None
 
 
 def tokens(connection: Connection, account_id: int | None = None) -> list[Token]:
@@ -279,11 +287,17 @@ def tokens(connection: Connection, account_id: int | None = None) -> list[Token]
     chosen = _TOKENS.order_by(tables.tokens.c.id)
     if account_id is not None:
         chosen = chosen.where(tables.tokens.c.account_id == account_id)
-    return [Token(**row) for row in connection.execute(chosen).mappings()]
+    return [_token(row) for row in connection.execute(chosen).mappings()]
 
 
 def add_token(
-    connection: Connection, account_id: int, digest: str, created: float, *, label: str = ""
+    connection: Connection,
+    account_id: int,
+    digest: str,
+    created: float,
+    *,
+    label: str = "",
+    settings: LoginSettings = NO_SETTINGS,
 ) -> Token:
     """
     A new token of an account.
@@ -298,8 +312,10 @@ def add_token(
         "label": label,
         "created": created,
         "revoked": None,
+        "settings": settings.as_json(),
+        "former_labels": "[]",
     }
-    return Token(id=_insert(connection, tables.tokens, values), **values)
+    return _token({"id": _insert(connection, tables.tokens, values), **values})
 
 
 def revoke_token(connection: Connection, token_id: int, now: float) -> Token:
@@ -332,6 +348,14 @@ def _login(row: Mapping[Any, Any]) -> Login:
         "settings": LoginSettings.from_json(row["settings"]),
     }
     return Login(**{**row, **read})
+
+
+def _token(row: Mapping[Any, Any]) -> Token:
+    read = {
+        "settings": LoginSettings.from_json(row["settings"]),
+        "former_labels": tuple(json.loads(row["former_labels"])),
+    }
+    return Token(**{**row, **read})
 
 
 def _revoked(connection: Connection, table: Table, value: _Revocable, now: float) -> _Revocable:

@@ -1,21 +1,22 @@
-"""What a login asks for besides its features."""
+"""What a login or a token asks for besides its features."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
-from smtpeter.store.tables import logins
+from smtpeter.store.tables import logins, tokens
 from smtpeter.values import frozen
 
 
 @frozen
 class LoginSettings:
     """
-    What is done with all mail of one login.
+    What is done with all mail of one login, or of one token.
 
     Attributes:
         presentational: inlined styles are written as attributes too, for Outlook.
@@ -27,9 +28,17 @@ class LoginSettings:
     honeypot: bool = False
     privacy: bool = False
 
+    def switched_on(self) -> tuple[str, ...]:
+        """The names of the settings that are on."""
+        return tuple(name for name, on in self.as_dict().items() if on)
+
+    def as_dict(self) -> dict[str, bool]:
+        """For a JSON document."""
+        return attrs.asdict(self)
+
     def as_json(self) -> str:
-        """For the column of a login; `from_json` reads it back."""
-        return json.dumps(attrs.asdict(self))
+        """For the column of a login or a token; `from_json` reads it back."""
+        return json.dumps(self.as_dict())
 
     @classmethod
     def from_json(cls, text: str) -> LoginSettings:
@@ -39,18 +48,45 @@ class LoginSettings:
 
 
 NO_SETTINGS = LoginSettings()
+SETTINGS = tuple(each.name for each in attrs.fields(LoginSettings))
 
 
-def settings_of(connection: Connection, username: str) -> LoginSettings:
-    """The settings of a login, revoked or not; of one that is not known, none."""
-    query = select(logins.c.settings).where(logins.c.username == username)
-    text = connection.execute(query).scalar_one_or_none()
-    return NO_SETTINGS if text is None else LoginSettings.from_json(text)
+def settings_of(
+    connection: Connection, origin: str, account_id: int | None, login: str
+) -> LoginSettings:
+    """
+    The settings of who handed a submission in, revoked or not; of one that is not known, none.
+
+    A name alone would not do: a token can be labelled like somebody's user name.
+
+    Args:
+        origin: as the row of the submission has it, like the others.
+    """
+    if origin == "smtp":
+        of_login = select(logins.c.settings).where(
+            logins.c.account_id == account_id, logins.c.username == login
+        )
+        return _together(connection.execute(of_login).scalars())
+    if origin == "rest":
+        of_account = select(
+            tokens.c.id, tokens.c.label, tokens.c.former_labels, tokens.c.settings
+        ).where(tokens.c.account_id == account_id)
+        rows = connection.execute(of_account)
+        return _together(row.settings for row in rows if login in _names(*row[:3]))
+    return NO_SETTINGS
 
 
-def set_settings(connection: Connection, username: str, settings: LoginSettings) -> bool:
-    """Change the settings of a login; False when there is none of that user name."""
-    changed = connection.execute(
-        update(logins).where(logins.c.username == username).values(settings=settings.as_json())
-    )
-    return changed.rowcount == 1
+def token_name(token_id: int, label: str) -> str:
+    """What submissions name a token by."""
+    return label or f"token {token_id}"
+
+
+def _names(token_id: int, label: str, former_labels: str) -> set[str]:
+    """All that submissions name or have named a token by."""
+    return {token_name(token_id, each) for each in ("", label, *json.loads(former_labels))}
+
+
+def _together(texts: Iterable[str]) -> LoginSettings:
+    """What is on in one of several is on: no privacy is lost by a label that two share."""
+    on = {name for text in texts for name in LoginSettings.from_json(text).switched_on()}
+    return LoginSettings(**{name: name in on for name in SETTINGS})

@@ -55,7 +55,8 @@ class Draft:
         submission: the key that it shares with the other messages of its submission, whose
             content is the same; 0 when it shares with none.
         account_id: whose message it is; None for reports of our own.
-        login: which of their logins handed it in.
+        login: which of their logins or tokens handed it in.
+        origin: by which door, "smtp" or "rest".
         runs: what was done in one stage on behalf of several.
     """
 
@@ -67,4 +68,5 @@ class Draft:
     submission: int = 0
     account_id: int | None = None
     login: str = ""
+    origin: str = ""
     runs: tuple[Run, ...] = ()

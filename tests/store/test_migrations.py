@@ -12,6 +12,7 @@ from smtpeter.store import accounts, domains
 from smtpeter.store.database import Database, StoreError
 from smtpeter.store.origins import numbers_of
 from smtpeter.store.settings import NO_SETTINGS
+from smtpeter.store.switching import change_token
 from smtpeter.store.tables import messages, metadata
 from tests.store.cases import DatabaseCase, OnPostgresql
 
@@ -21,6 +22,7 @@ INSERT INTO accounts (email, password_hash, may_send, smtp_account_login, create
 VALUES ('noor@shop.example', 'hash', true, true, 1);
 INSERT INTO logins (account_id, username, password_hash, features, created)
 VALUES (1, 'desk', 'hash', :features, 1);
+INSERT INTO tokens (account_id, digest, label, created) VALUES (1, 'digest', 'crm', 1);
 INSERT INTO submissions (key, account_id, origin, login, sender, eightbit, smtputf8,
     features, tags, template_id, helo, client_address, protocol, received, deliver_by,
     octets, header_octets)
@@ -94,14 +96,19 @@ class MigrationTests(DatabaseCase):
             context = MigrationContext.configure(connection, opts={"compare_type": True})
             self.assertEqual([], compare_metadata(context, metadata))
             (login,) = accounts.logins(connection)
+            (token,) = accounts.tokens(connection)
             (message,) = connection.execute(select(messages))
             events = connection.execute(text("SELECT kind FROM events")).scalars().all()
         self.assertEqual(("desk", ALL_ON), (login.username, login.features))
         self.assertEqual(NO_SETTINGS, login.settings)
+        self.assertEqual(
+            ("crm", NO_SETTINGS, ()), (token.name, token.settings, token.former_labels)
+        )
         self.assertEqual("kees@mailbox.example", message.recipient)
         self.assertEqual(["attempt"], events)
         with database.begin() as connection:  # and what was added can be used
             accounts.add_login(connection, login.account_id, "till", "hash", 2.0)
+            change_token(connection, token.id, label="shop", settings={"privacy": True})
             self.assertEqual({"https://a.example"}, set(numbers_of(connection, FIRST_ORIGIN)))
             domains.add_domain(
                 connection,

@@ -3,7 +3,8 @@ from __future__ import annotations
 from smtpeter.store import accounts, messages
 from smtpeter.store.messages import State
 from smtpeter.store.sent import Sent, sent
-from smtpeter.store.settings import NO_SETTINGS, LoginSettings, set_settings
+from smtpeter.store.settings import NO_SETTINGS, LoginSettings
+from smtpeter.store.switching import change_login
 from tests.store.cases import NOW, DatabaseCase, OnPostgresql, message, parcel
 
 PRIVATE = LoginSettings(privacy=True)
@@ -57,17 +58,26 @@ class SentTests(DatabaseCase):
         self.assertEqual({}, self.sent())
 
     def test_settings(self) -> None:
-        """The settings are those of the login today, and only of one for SMTP."""
+        """The settings are those of the login or token today, by origin, account and name."""
         with self.database.begin() as connection:
-            noor = accounts.add_account(connection, "noor@shop.example", "hash", NOW)
+            noor, kees = (
+                accounts.add_account(connection, f"{name}@shop.example", "hash", NOW)
+                for name in ("noor", "kees")
+            )
             accounts.add_login(connection, noor.id, "desk", "hash", NOW)
-            set_settings(connection, "desk", PRIVATE)
+            accounts.add_token(connection, noor.id, "1", NOW, label="desk")
+            accounts.add_token(connection, noor.id, "2", NOW, label="crm", settings=PRIVATE)
         by_smtp = message(of=parcel(login="desk", account_id=noor.id))
         by_rest = message(of=parcel(login="desk", account_id=noor.id, origin="rest"))
-        for each in (by_smtp, by_rest):
+        by_crm = message(of=parcel(login="crm", account_id=noor.id, origin="rest"))
+        by_kees = message(of=parcel(login="crm", account_id=kees.id, origin="rest"))
+        for each in (by_smtp, by_rest, by_crm, by_kees):
             self.store(each)
-        found = self.sent(by_smtp.id, by_rest.id)
-        self.assertEqual(PRIVATE, found[by_smtp.id].settings)
+        with self.database.begin() as connection:
+            change_login(connection, "desk", settings={"privacy": True})
+        found = self.sent(by_smtp.id, by_rest.id, by_crm.id, by_kees.id)
+        private = {each for each, sent in found.items() if sent.settings == PRIVATE}
+        self.assertEqual({by_smtp.id, by_crm.id}, private)
         self.assertEqual(NO_SETTINGS, found[by_rest.id].settings)
         self.assertEqual(noor.id, found[by_rest.id].account_id)
 
