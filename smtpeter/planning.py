@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred, fail
 
+from smtpeter.bases import BaseLookup, Bases
 from smtpeter.expiring import Expiring
 from smtpeter.message.content import Content
 from smtpeter.message.features import Features
@@ -60,7 +61,7 @@ class Plans:
     Plans for messages, by their features and by what their login asks for.
 
     Args:
-        base: scheme and host of tracked links.
+        bases: of tracked links, for mail with a sender domain and without.
         keep_seconds: how long images are hosted after their message was sent.
         monotonic: a clock that never goes back.
         seconds: the wall clock, seconds since the epoch.
@@ -69,13 +70,13 @@ class Plans:
     def __init__(
         self,
         store: Store,
-        base: str,
+        bases: Bases,
         keep_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
         seconds: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
-        self._base = base
+        self._bases = BaseLookup(store, bases, monotonic)
         self._keep_seconds = keep_seconds
         self._seconds = seconds
         self._settings: Expiring[tuple[str, int | None, str], LoginSettings] = Expiring(
@@ -92,7 +93,8 @@ class Plans:
         if of_login is None:
             of_login = await self._store.read(settings.settings_of, *sender)
             self._settings.put(sender, of_login, SETTINGS_SECONDS)
-        return stages_for(draft.features, of_login, draft.content, self._base)
+        base = await self._bases.base_for(draft)
+        return stages_for(draft.features, of_login, draft.content, base)
 
     def keep_images(self, draft: Draft, hosted: Sequence[HostedImage]) -> Deferred[None]:
         """Store images that were taken out of a message; fails with `StoreError`."""

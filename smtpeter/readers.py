@@ -6,10 +6,11 @@ import os
 import time
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred
 
+from smtpeter.bases import Bases
 from smtpeter.config import Config
 from smtpeter.delivery.courier import draft_of
 from smtpeter.events.places import Places
@@ -26,6 +27,7 @@ from smtpeter.transform.identifier import Identifiers
 from smtpeter.values import frozen
 from smtpeter.web.tracking.copies import Copies
 from smtpeter.web.tracking.hosted import HostedImages
+from smtpeter.web.tracking.hosts import ReaderHosts
 from smtpeter.web.tracking.reader import Tracking
 from smtpeter.workers.pool import Workers
 from smtpeter.workers.process import WorkerProcess
@@ -44,10 +46,10 @@ class Links:
     What tracked links are made of.
 
     Attributes:
-        base: scheme and host: "https://clicks.example.com".
+        bases: where they point.
     """
 
-    base: str
+    bases: Bases
     identifiers: Identifiers
     origins: Origins
 
@@ -62,19 +64,12 @@ def links(config: Config, database: Database, store: Store) -> Links:
     with database.begin() as connection:
         newest, *older = trackingkeys.existing_keys(connection, time.time())
         known = origins.newest(connection, LIMIT)
-    return Links(base_of(config), Identifiers(newest, older), Origins(store, known))
-
-
-def base_of(config: Config) -> str:
-    """Scheme and host of tracked links: those of the service, at the host for tracking."""
-    public = urlsplit(config.http.public_url)
-    port = f":{public.port}" if public.port else ""
-    return urlunsplit((public.scheme, f"{config.tracking.host}{port}", "", "", ""))
+    return Links(Bases.from_config(config), Identifiers(newest, older), Origins(store, known))
 
 
 def reworking(store: Store, links: Links, workers: Workers) -> Reworking:
     """The stage for all that the texts of messages go through."""
-    plans = Plans(store, links.base, KEEP_SECONDS)
+    plans = Plans(store, links.bases, KEEP_SECONDS)
     return Reworking(
         workers.call,
         plans.plan,
@@ -105,7 +100,9 @@ def readers(
 
     recorder = Recorder(store, config.state_dir / JOURNAL, Places(), threads.call, reactor)
     fetcher = Fetcher(reactor, private=config.http.allow_private_addresses)
+    public = urlsplit(config.http.public_url).hostname or ""
     tracking = Tracking(
+        ReaderHosts(store, config.tracking.host, public),
         links.identifiers,
         links.origins,
         Copies(fetcher, reactor),

@@ -7,17 +7,20 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from smtpeter.bases import Bases
 from smtpeter.message.features import ALL_ON, Features
 from smtpeter.planning import SETTINGS_SECONDS, Plans, stages_for
-from smtpeter.store import images, settings
+from smtpeter.store import domains, images, settings
+from smtpeter.store.domains import SenderDomain
 from smtpeter.store.settings import NO_SETTINGS, LoginSettings
 from smtpeter.transform.draft import Draft
 from smtpeter.transform.hosting import HostedImage, Image
-from smtpeter.transform.textstages import InlineCss, TrackLinks
+from smtpeter.transform.textstages import FillInWebVersion, InlineCss, TrackLinks
 from tests.transform.drafts import draft
 
 BASE = "https://clicks.shop.example"
 KEEP_SECONDS = 1000.0
+SHOP = SenderDomain(1, 3, "shop.example", 1.0, "go.shop.example", True, "b.shop.example", 1.0)
 
 
 class FakeStore:
@@ -25,10 +28,11 @@ class FakeStore:
 
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
+        self.answers: dict[Any, Any] = {}
 
     def read(self, *asked: Any) -> Deferred[Any]:
         self.asked.append(asked)
-        return succeed(LoginSettings(presentational=True))
+        return succeed(self.answers.get(asked[0], LoginSettings(presentational=True)))
 
     transact = read
 
@@ -85,7 +89,7 @@ class PlansTests(SynchronousTestCase):
         self.store = FakeStore()
         self.plans = Plans(
             self.store,  # type: ignore[arg-type]
-            BASE,
+            Bases(BASE, "", ""),
             KEEP_SECONDS,
             self.clock.seconds,
             lambda: 5000.0,
@@ -110,6 +114,16 @@ class PlansTests(SynchronousTestCase):
         for changed in ({}, {"origin": "rest"}, {"account_id": 4}):
             self.successResultOf(self.plans.plan(evolve(self.draft(), **changed)))
         self.assertEqual(3, len(self.store.asked))
+
+    def test_sender_domain(self) -> None:
+        """Links point to the host of the author's domain."""
+        content = draft(b"From: noor@shop.example\r\n\r\n").content
+        self.store.answers[domains.applying_domain] = SHOP
+        (stage,) = self.successResultOf(
+            self.plans.plan(evolve(self.draft(), features=Features(), content=content))
+        )
+        self.assertEqual(FillInWebVersion("https://go.shop.example"), stage)
+        self.assertIn((domains.applying_domain, 3, "shop.example"), self.store.asked)
 
     def test_images(self) -> None:
         """Images are stored for their account, as long as they are kept."""

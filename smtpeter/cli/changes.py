@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from smtpeter.bases import Bases
+from smtpeter.message.author import author_domain
+from smtpeter.message.content import Content
 from smtpeter.planning import stages_for
-from smtpeter.readers import base_of
 from smtpeter.reworking import names
-from smtpeter.store import messages, origins, settings, trackingkeys
+from smtpeter.store import domains, messages, origins, settings, trackingkeys
+from smtpeter.store.domains import SenderDomain
 from smtpeter.store.queue import Story
 from smtpeter.transform.comparison import Difference, difference
 from smtpeter.transform.identifier import Identifiers
 from smtpeter.transform.rework import Texts, reworked_texts
 
-__all__ = ["base_of", "changes"]
 
-
-def changes(connection: Connection, story: Story, base: str) -> list[Difference]:
+def changes(connection: Connection, story: Story, bases: Bases) -> list[Difference]:
     """
     Compare the texts of a message as submitted and as delivered, those that differ.
 
@@ -28,6 +29,7 @@ def changes(connection: Connection, story: Story, base: str) -> list[Difference]
     if content is None:
         return []
     of_login = settings.settings_of(connection, parcel.origin, parcel.account_id, parcel.login)
+    base = bases.of(_sender_domain(connection, parcel.account_id, content))
     skipped = {each.details.get("stage") for each in story.events if each.kind == "transform"}
     stages = [
         stage
@@ -41,6 +43,15 @@ def changes(connection: Connection, story: Story, base: str) -> list[Difference]
         for body in texts.bodies
         if body.text != body.before.text
     ]
+
+
+def _sender_domain(
+    connection: Connection, account_id: int | None, content: Content
+) -> SenderDomain | None:
+    author = author_domain(content)
+    if account_id is None or author is None:
+        return None
+    return domains.applying_domain(connection, account_id, author)
 
 
 def identifiers(connection: Connection, message_id: str, texts: Texts) -> list[str]:

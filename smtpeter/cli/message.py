@@ -26,16 +26,17 @@ INDENT = "  "
 def message(operator: Operator, *, message_id: str, as_json: bool) -> None:
     """Tell the story of one message: its facts, its events, what was changed in its HTML."""
     # it brings along what no other command needs
-    from smtpeter.cli.changes import base_of, changes  # noqa: PLC0415
+    from smtpeter.bases import Bases  # noqa: PLC0415
+    from smtpeter.cli.changes import changes  # noqa: PLC0415
 
-    base = base_of(operator.config())
+    bases = Bases.from_config(operator.config())
     with operator.database() as database, database.connect() as connection:
         story = message_story(connection, message_id)
         if story is None:
             raise Failed(f"there is no message {message_id!r}")
         number = story.parcel.account_id
         account = None if number is None else accounts.account_by_id(connection, number)
-        changed = changes(connection, story, base)
+        changed = changes(connection, story, bases)
     document = _document(story, account.email if account else None)
     document["changes"] = [_change(each) for each in changed]
     answer(document, "\n".join(_lines(document)), as_json=as_json)

@@ -18,6 +18,7 @@ from smtpeter.web.tracking import answers
 from smtpeter.web.tracking.answers import Answer
 from smtpeter.web.tracking.copies import Copies
 from smtpeter.web.tracking.hosted import HostedImages, digest_in
+from smtpeter.web.tracking.hosts import ReaderHosts
 
 # Of what leads to no original: the pixel, and a link that is only there to be found.
 NO_ORIGIN = 0
@@ -46,6 +47,7 @@ class Tracking:
             with `StoreError`.
     """
 
+    hosts: ReaderHosts
     identifiers: Identifiers = field(repr=False)
     origins: KnowsOrigins
     copies: Copies

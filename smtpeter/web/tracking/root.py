@@ -1,4 +1,4 @@
-"""In front of all other resources: what proves to be tracked is answered here."""
+"""In front of all other resources: what proves to be tracked is answered here, by any name."""
 
 # twisted.web has few type hints.
 # mypy: allow-untyped-calls
@@ -8,18 +8,25 @@ import time
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
-from twisted.web.resource import IResource, Resource
+from twisted.logger import Logger
+from twisted.web.resource import IResource, Resource, getChildForRequest
 from twisted.web.server import NOT_DONE_YET
 
 from smtpeter.events.visit import Visit, header_lines
+from smtpeter.store.database import StoreError
 from smtpeter.transform.trackedurl import Resolved
+from smtpeter.web.problem import Problem
 from smtpeter.web.request import Request
+from smtpeter.web.resource import JSONResource
 from smtpeter.web.tracking.answers import Answer
 from smtpeter.web.tracking.hosted import digest_in
 from smtpeter.web.tracking.reader import Tracking
 
 _METHODS = (b"GET", b"HEAD")
 _VISITS = {"click": "click", "honeypot": "click", "open": "open"}
+_NOTHING = JSONResource()
+
+_log = Logger()
 
 
 class TrackingRoot(Resource):
@@ -27,7 +34,8 @@ class TrackingRoot(Resource):
     The root of a site with tracking.
 
     Tracked links keep the paths of their originals, so any path may be one. What counts is
-    only the identifier in it; requests without a good one go to the other resources.
+    only the identifier in it; requests without a good one go to the other resources. Of these
+    there are none at hosts for readers alone.
 
     Args:
         inner: the root of these.
@@ -57,8 +65,32 @@ class TrackingRoot(Resource):
                 digest = digest_in(request.target.decode("latin-1"))
                 if digest is not None:
                     return _Leaf(lambda request: self._host(digest, request))
-        child: IResource = self._inner.getChildWithDefault(path, request)
+        host = request.field("host") or ""
+        for_readers = self._tracking.hosts.known(host)
+        if for_readers is None:
+            return _Leaf(lambda request: self._other_later(path, host, request))
+        return self._other(path, request, for_readers=for_readers)
+
+    def _other(self, path: bytes, request: Request, *, for_readers: bool) -> IResource:
+        root = _NOTHING if for_readers else self._inner
+        child: IResource = root.getChildWithDefault(path, request)
         return child
+
+    def _other_later(self, path: bytes, host: str, request: Request) -> int:
+        answering = Deferred.fromCoroutine(self._look_up(path, host, request))
+        answering.addErrback(request.processingFailed).addErrback(lambda _: None)
+        return NOT_DONE_YET
+
+    async def _look_up(self, path: bytes, host: str, request: Request) -> None:
+        try:
+            for_readers = await self._tracking.hosts.look_up(host)
+        except StoreError as error:
+            _log.warn("a request has to wait for the store: {error}", error=error)
+            request.send_problem(Problem(503, "The service cannot look into its database now"))
+            return
+        if not request.gone:
+            child = self._other(path, request, for_readers=for_readers)
+            request.render(getChildForRequest(child, request))
 
     def _answer(self, asked: Resolved, request: Request) -> int:
         request.from_reader = True

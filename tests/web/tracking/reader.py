@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from smtpeter.events.visit import Visit
 from smtpeter.fetching import Fetched, FetchFailed
 from smtpeter.store.database import StoreUnavailable
+from smtpeter.store.domains import is_tracking_host
 from smtpeter.store.images import Image
 from smtpeter.store.store import Store
 from smtpeter.transform import weburl
@@ -17,6 +18,7 @@ from smtpeter.transform.identifier import Identifiers
 from smtpeter.transform.trackedurl import tracked_url
 from smtpeter.web.tracking.copies import Copies
 from smtpeter.web.tracking.hosted import HostedImages
+from smtpeter.web.tracking.hosts import ReaderHosts
 from smtpeter.web.tracking.reader import Tracking
 from smtpeter.web.tracking.root import TrackingRoot
 from tests.web.caller import NOW, Answer, Caller, request
@@ -24,6 +26,7 @@ from tests.web.caller import NOW, Answer, Caller, request
 KEY = b"k" * 32
 MESSAGE = "7hQx2LmPzR9aTc04"
 HOST = "clicks.shop.example"
+PUBLIC_HOST = "api.relay.example"
 BROWSER = {"Host": HOST, "User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"}
 
 
@@ -53,10 +56,11 @@ class FewOrigins:
 
 
 class StoreOfImages(Store):
-    """Has images, and nothing else; can be out of reach."""
+    """Has images, and tracking hosts of sender domains; can be out of reach."""
 
     def __init__(self) -> None:
         self.images: dict[str, Image] = {}
+        self.hosts: set[str] = set()
         self.reads = 0
         self.down = False
 
@@ -64,6 +68,8 @@ class StoreOfImages(Store):
         self.reads += 1
         if self.down:
             return fail(StoreUnavailable("no route to the database"))
+        if function is is_tracking_host:
+            return succeed(args[0] in self.hosts)
         assert function.__name__ == "image"
         return succeed(self.images.get(args[0]))
 
@@ -106,6 +112,7 @@ class Reader(Caller):
         self.visits: list[Visit] = []
         self.pages: dict[str, str] = {}
         tracking = Tracking(
+            hosts=ReaderHosts(self.store, HOST, PUBLIC_HOST, self.clock.seconds),
             identifiers=self.identifiers,
             origins=self.origins,
             copies=self.copies,

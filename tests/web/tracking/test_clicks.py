@@ -15,7 +15,7 @@ from smtpeter.events.visit import Visit
 from smtpeter.transform.identifier import Identifiers
 from smtpeter.web.site import IDLE_SECONDS, READER_IDLE_SECONDS
 from tests.web.caller import CLIENT, MINIMAL, NOW, TOKEN
-from tests.web.tracking.reader import HOST, MESSAGE, Reader
+from tests.web.tracking.reader import HOST, MESSAGE, PUBLIC_HOST, Reader
 
 ORIGINAL = "https://shop.example/sale/boots?size=43&x=%41;1"
 
@@ -168,8 +168,10 @@ class ClickTests(SynchronousTestCase):
     def test_api_beside(self) -> None:
         """The other resources are where they were, at paths that look like links too."""
         self.assertEqual(200, self.reader.post(MINIMAL).status)
-        self.assertEqual({"service": "smtpeter", "api": "/v1/"}, self.reader.get("/").document)
-        self.assertEqual(405, self.reader.get(f"/v1/send?access_token={TOKEN}").status)
+        root = self.reader.get("/", Host=PUBLIC_HOST)
+        self.assertEqual({"service": "smtpeter", "api": "/v1/"}, root.document)
+        answer = self.reader.get(f"/v1/send?access_token={TOKEN}", Host=PUBLIC_HOST)
+        self.assertEqual(405, answer.status)
         target = self.reader.target("https://shop.example/v1/send")
         answer = self.reader.get(target)
         self.assertEqual("https://shop.example/v1/send", answer.headers["location"])

@@ -1,0 +1,100 @@
+"""Where rewritten links and images point: scheme, host and port."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from smtpeter.accounts.identities import IDENTITY_SECONDS
+from smtpeter.config import Config
+from smtpeter.expiring import Expiring
+from smtpeter.message.author import author_domain
+from smtpeter.store import domains
+from smtpeter.store.domains import SenderDomain
+from smtpeter.store.store import Store
+from smtpeter.transform.draft import Draft
+from smtpeter.values import frozen
+
+DOMAINS = 10_000
+DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+@frozen
+class Bases:
+    """
+    The bases that a configuration leads to, such as "https://clicks.example.com:8443".
+
+    Attributes:
+        default: of mail without a sender domain.
+        https_port: with its colon, "" for the default one.
+        http_port: the same for plain HTTP.
+    """
+
+    default: str
+    https_port: str
+    http_port: str
+
+    @classmethod
+    def from_config(cls, config: Config) -> Bases:
+        """
+        Read the ports by which readers reach the service.
+
+        That of one scheme stands in `http.public_url`. Where it is not the default one, no
+        proxy is in front, and the other scheme has the port of its first listener.
+        """
+        public = urlsplit(config.http.public_url)
+        shown = f":{public.port}" if public.port else ""
+        other = "http" if public.scheme == "https" else "https"
+        listening = config.http.http if other == "http" else config.http.https
+        usual = public.port in (None, DEFAULT_PORTS[public.scheme])
+        port = DEFAULT_PORTS[other] if usual or not listening else listening[0].port
+        ports = {
+            public.scheme: "" if usual else shown,
+            other: "" if port == DEFAULT_PORTS[other] else f":{port}",
+        }
+        default = f"{public.scheme}://{config.tracking.host}{shown}"
+        return cls(default, ports["https"], ports["http"])
+
+    def of(self, domain: SenderDomain | None) -> str:
+        """The base for mail of a sender domain."""
+        if domain is None:
+            return self.default
+        if domain.https:
+            return f"https://{domain.tracking_host}{self.https_port}"
+        return f"http://{domain.tracking_host}{self.http_port}"
+
+
+class BaseLookup:
+    """
+    The base for each message, by whose it is and where it comes from.
+
+    Args:
+        monotonic: a clock that never goes back.
+    """
+
+    def __init__(
+        self, store: Store, bases: Bases, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store = store
+        self._bases = bases
+        self._known: Expiring[tuple[int, str], str] = Expiring(monotonic, DOMAINS)
+
+    async def base_for(self, draft: Draft) -> str:
+        """
+        The base for the links of a message.
+
+        Raises:
+            StoreError: the store has to be asked, and cannot be.
+        """
+        if draft.account_id is None:
+            return self._bases.default
+        author = author_domain(draft.content)
+        if author is None:
+            return self._bases.default
+        key = (draft.account_id, author)
+        base = self._known.get(key)
+        if base is None:
+            base = self._bases.of(await self._store.read(domains.applying_domain, *key))
+            self._known.put(key, base, IDENTITY_SECONDS)
+        return base
