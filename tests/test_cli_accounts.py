@@ -21,9 +21,11 @@ from smtpeter.cli.values import (
     parse_line,
     parse_number,
     parse_password,
+    parse_setting,
 )
 from smtpeter.store import accounts as store
 from smtpeter.store.database import Database
+from smtpeter.store.settings import SETTINGS
 from tests.commands import NOW, CommandCase
 
 NOOR = "noor@shop.example"
@@ -152,7 +154,7 @@ class CommandTests(CommandCase):
             *("--feature", "trackclicks=on", "--feature", "images=on"),
             *("--feature", "inlinecss=on", "--feature", "inlinecss=off"),
         )
-        self.assertEqual({"username", "password", "features"}, set(document))
+        self.assertEqual({"username", "password", "features", "settings"}, set(document))
         self.assertRegex(document["username"], r"\A[a-z0-9]{12}\Z")
         self.assertRegex(document["password"], r"\A\w{5}( \w{5}){4}\Z")
         expected = {
@@ -176,6 +178,73 @@ class CommandTests(CommandCase):
         text = self.text("login", "add", NOOR, "--feature", "trackopens=on")
         self.assertRegex(text, r"user name +[a-z0-9]{12}\n +password +(\w{5} ){4}\w{5}\n")
         self.assertIn("trackopens", text)
+
+    def test_login_settings(self) -> None:
+        """A new login has the settings that were chosen; the list shows them with the features."""
+        self.text("account", "add", NOOR)
+        made = self.document("login", "add", NOOR, "--setting", "privacy=on")
+        expected = {"presentational": False, "honeypot": False, "privacy": True}
+        self.assertEqual(expected, made["settings"])
+        self.document("login", "add", NOOR, "--feature", "trackopens=on")
+        first, second = self.document("login", "list")
+        self.assertEqual(expected, first["settings"])
+        self.assertEqual({False}, set(second["settings"].values()))
+        self.assertTrue(second["features"]["trackopens"])
+        _, one, two = self.text("login", "list").splitlines()
+        self.assertEqual(["good", "none", "privacy"], one.split()[-3:])
+        self.assertEqual(["good", "trackopens", "none"], two.split()[-3:])
+
+    def test_login_set(self) -> None:
+        """What is named of a login is changed, the rest stays; the command waits."""
+        self.text("account", "add", NOOR)
+        username = self.document(
+            *("login", "add", NOOR, "--label", "web", "--feature", "trackclicks=on"),
+            *("--feature", "inlinecss=on", "--setting", "privacy=on"),
+        )["username"]
+        changed = self.document(
+            *("login", "set", username, "--feature", "trackclicks=off", "--feature", "images=on"),
+            *("--setting", "honeypot=on"),
+        )
+        self.assertEqual([IDENTITY_SECONDS], self.slept)
+        self.assertEqual([changed], self.document("login", "list"))
+        self.assertEqual("web", changed["label"])
+        on = {name for name, value in changed["features"].items() if value is True}
+        self.assertEqual(({"inlinecss"}, "hosted"), (on, changed["features"]["images"]))
+        expected = {"presentational": False, "honeypot": True, "privacy": True}
+        self.assertEqual(expected, changed["settings"])
+        self.text("login", "set", username, "--feature", "images=off", "--label", "")
+        (listed,) = self.document("login", "list")
+        self.assertEqual(("", "default"), (listed["label"], listed["features"]["images"]))
+        self.assertEqual(expected, listed["settings"])
+
+    def test_login_set_for_people(self) -> None:
+        """Without --json the login is shown as it is now."""
+        self.text("account", "add", NOOR)
+        username = self.document("login", "add", NOOR, "--feature", "trackclicks=on")["username"]
+        self.assertEqual(
+            f"The login {username} is changed:\n\n"
+            "    label     web shop\n"
+            "    features  trackclicks\n"
+            "    settings  presentational, privacy\n",
+            self.text(
+                *("login", "set", username, "--label", "web shop"),
+                *("--setting", "privacy=on", "--setting", "presentational=on"),
+            ),
+        )
+
+    def test_set_nothing(self) -> None:
+        """A change of nothing, or of what is not there, is an error, and nobody waits."""
+        self.text("account", "add", NOOR)
+        username = self.document("login", "add", NOOR)["username"]
+        self.text("token", "add", NOOR)
+        for words in (("login", "set", username), ("token", "set", "1")):
+            self.assertIn("nothing was named", self.complaint(*words))
+        for words, said in (
+            (("login", "set", "abc"), "there is no login 'abc'"),
+            (("token", "set", "9"), "there is no token 9"),
+        ):
+            self.assertEqual(said, self.complaint(*words, "--setting", "privacy=on"))
+        self.assertEqual([], self.slept)
 
     def test_login_list(self) -> None:
         """Logins are listed for all accounts or for one, and never with a password."""
@@ -232,6 +301,26 @@ class CommandTests(CommandCase):
         self.assertEqual([IDENTITY_SECONDS], self.slept)
         self.assertEqual("there is no token 9", self.complaint("token", "revoke", "9"))
 
+    def test_token_settings(self) -> None:
+        """Tokens have settings too; they are shown in the list, and can be changed."""
+        self.text("account", "add", NOOR)
+        self.text("token", "add", NOOR, "--label", "crm", "--setting", "privacy=on")
+        self.text("token", "add", NOOR)
+        listed = self.document("token", "list")
+        self.assertEqual([True, False], [each["settings"]["privacy"] for each in listed])
+        changed = self.document("token", "set", "1", "--label", "shop", "--setting", "honeypot=on")
+        self.assertEqual([IDENTITY_SECONDS], self.slept)
+        self.assertEqual(changed, self.document("token", "list")[0])
+        expected = {"presentational": False, "honeypot": True, "privacy": True}
+        self.assertEqual(("shop", expected), (changed["label"], changed["settings"]))
+        self.assertEqual(
+            "Token 1 is changed:\n\n    label     shop\n    settings  privacy\n",
+            self.text("token", "set", "1", "--setting", "honeypot=off"),
+        )
+        _, one, two = self.text("token", "list").splitlines()
+        self.assertEqual(["good", "privacy", "shop"], one.split()[-3:])
+        self.assertEqual(["good", "none"], two.split()[-2:])
+
     def test_wrong_calls(self) -> None:
         """What is typed wrong ends with status 1 and one line that says what and where."""
         for words, said in (
@@ -247,6 +336,8 @@ class CommandTests(CommandCase):
                 f"allowed are {', '.join(FEATURE_NAMES)}",
             ),
             (("login", "add", NOOR, "--feature", "images"), "neither images=on nor images=off"),
+            (("login", "set", "a", "--setting", "x=on"), f"allowed are {', '.join(SETTINGS)}"),
+            (("token", "add", NOOR, "--setting", "privacy"), "neither privacy=on nor privacy=off"),
             (("token", "revoke", "first"), "'first' is no number"),
         ):
             self.assertIn(said, self.complaint(*words))
@@ -311,6 +402,9 @@ class ValueTests(SynchronousTestCase):
         for name in FEATURE_NAMES:
             self.assertEqual((name, True), parse_feature(f"{name}=on"))
             self.assertEqual((name, False), parse_feature(f"{name}=off"))
+        for name in SETTINGS:
+            self.assertEqual((name, True), parse_setting(f"{name}=on"))
+            self.assertEqual((name, False), parse_setting(f"{name}=off"))
 
     @given(st.text() | st.tuples(st.sampled_from(FEATURE_NAMES), st.text()).map("=".join))
     def test_any_feature(self, text: str) -> None:

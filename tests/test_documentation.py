@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter import config as configuration
-from smtpeter.cli import accounts, logins, main
+from smtpeter.cli import accounts, logins, main, tokens
 from smtpeter.cli.command import Operator
 from smtpeter.config.loading import known_keys
 from smtpeter.firststart import FirstCredentials, welcome
@@ -142,7 +142,7 @@ class SessionTests(SynchronousTestCase):
         self.patch(accounts, "new_password", lambda: ACCOUNT_PASSWORD)
         self.patch(logins, "new_password", lambda: PASSWORD)
         self.patch(logins, "new_username", lambda: USERNAME)
-        self.patch(logins, "new_token", lambda: TOKEN)
+        self.patch(tokens, "new_token", lambda: TOKEN)
 
     def run_command(self, line: str) -> str:
         operator = Operator(str(self.file), lambda: NOW, lambda _: None)

@@ -6,9 +6,10 @@ from smtpeter import __version__
 from smtpeter.cli.accounts import account
 from smtpeter.cli.check import check
 from smtpeter.cli.command import Commands
-from smtpeter.cli.logins import login, token
+from smtpeter.cli.logins import login
 from smtpeter.cli.message import message
 from smtpeter.cli.queue import queue
+from smtpeter.cli.tokens import token
 
 __all__ = ["main"]
 

@@ -1,32 +1,35 @@
-"""`smtpeter login` and `smtpeter token`: what programs send with."""
+"""`smtpeter login`: what programs send with by SMTP."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
-from sqlalchemy import Connection
 
-from smtpeter.accounts.passwords import (
-    hash_password,
-    new_password,
-    new_token,
-    new_username,
-    token_digest,
-)
+from smtpeter.accounts.passwords import hash_password, new_password, new_username
 from smtpeter.cli.command import Commands, Operator, pass_operator
+from smtpeter.cli.credentials import (
+    F,
+    Switches,
+    email_argument,
+    emails,
+    label_option,
+    new_label_option,
+    optional_email_argument,
+    require_change,
+    setting_option,
+    settings_names,
+    shown,
+    state,
+)
 from smtpeter.cli.output import answer, json_option, moment, moment_or_none, table
-from smtpeter.cli.values import parse_email, parse_feature, parse_line, parse_number
+from smtpeter.cli.values import parse_feature
 from smtpeter.message.features import Features
 from smtpeter.store import accounts as store
-from smtpeter.store.accounts import Login, Token
-
-email_argument = click.argument("email", metavar="EMAIL", type=parse_email)
-optional_email_argument = click.argument("email", metavar="EMAIL", type=parse_email, required=False)
-label_option = click.option(
-    "--label", metavar="TEXT", type=parse_line, default="", help="What it is used for."
-)
+from smtpeter.store.accounts import Login
+from smtpeter.store.settings import LoginSettings
+from smtpeter.store.switching import change_login
 
 
 @click.group(cls=Commands)
@@ -34,24 +37,40 @@ def login() -> None:
     """Logins: user names and passwords for SMTP."""
 
 
+username_argument = click.argument("username", metavar="USERNAME")
+
+
+def feature_option(otherwise: str) -> Callable[[F], F]:
+    """The option that switches features; `otherwise`: what becomes of those not named."""
+    return click.option(
+        "--feature",
+        "features",
+        metavar="NAME=on|off",
+        type=parse_feature,
+        multiple=True,
+        help=f"A feature of mail sent with it; may be repeated. {otherwise}",
+    )
+
+
 @login.command("add")
 @email_argument
 @label_option
-@click.option(
-    "--feature",
-    "chosen",
-    metavar="NAME=on|off",
-    type=parse_feature,
-    multiple=True,
-    help="A feature of mail sent with it; may be repeated. All are off where nothing is said.",
-)
+@feature_option("All are off where nothing is said.")
+@setting_option("All are off where nothing is said.")
 @json_option
 @pass_operator
 def add_login(
-    operator: Operator, *, email: str, label: str, chosen: Sequence[tuple[str, bool]], as_json: bool
+    operator: Operator,
+    *,
+    email: str,
+    label: str,
+    features: Switches,
+    settings: Switches,
+    as_json: bool,
 ) -> None:
     """Add a login to an account."""
-    features = _features(chosen)
+    chosen = Features.from_dict(_features(features))
+    wanted = LoginSettings(**dict(settings))
     username, password = new_username(), new_password()
     # Made before the database has to wait for it.
     password_hash = hash_password(password, operator.config().accounts.bcrypt_cost)
@@ -63,17 +82,60 @@ def add_login(
             password_hash,
             operator.now(),
             label=label,
-            features=features,
+            features=chosen,
+            settings=wanted,
         )
-    document = {"username": username, "password": password, "features": features.as_dict()}
+    document = {
+        "username": username,
+        "password": password,
+        "features": chosen.as_dict(),
+        "settings": wanted.as_dict(),
+    }
     text = (
         f"A login for {email} was added.\n"
         "Its password is shown only now; the spaces belong to it:\n\n"
         f"    user name  {username}\n"
         f"    password   {password}\n"
-        f"    features   {_names(features)}"
+        f"    features   {_feature_names(chosen)}\n"
+        f"    settings   {settings_names(wanted)}"
     )
     answer(document, text, as_json=as_json)
+
+
+@login.command("set")
+@username_argument
+@new_label_option
+@feature_option("Those not named stay as they are.")
+@setting_option("Those not named stay as they are.")
+@json_option
+@pass_operator
+def set_login(
+    operator: Operator,
+    *,
+    username: str,
+    label: str | None,
+    features: Switches,
+    settings: Switches,
+    as_json: bool,
+) -> None:
+    """Change the label, features and settings of a login."""
+    require_change(label, features, settings)
+    with operator.database() as database, database.begin() as connection:
+        changed = change_login(
+            connection,
+            username,
+            label=label,
+            features=_features(features),
+            settings=dict(settings),
+        )
+        owners = emails(connection)
+    operator.let_it_take_effect()
+    text = f"The login {username} is changed:\n\n" + shown(
+        label=changed.label,
+        features=_feature_names(changed.features),
+        settings=settings_names(changed.settings),
+    )
+    answer(_document(changed, owners[changed.account_id]), text, as_json=as_json)
 
 
 @login.command("list")
@@ -83,138 +145,59 @@ def add_login(
 def list_logins(operator: Operator, *, email: str | None, as_json: bool) -> None:
     """List the logins of an account, or all."""
     with operator.database() as database, database.connect() as connection:
-        emails = _emails(connection, email)
-        found = store.logins(connection, next(iter(emails)) if email else None)
-    headings = ("username", "account", "created", "state", "features", "label")
+        owners = emails(connection, email)
+        found = store.logins(connection, next(iter(owners)) if email else None)
+    headings = ("username", "account", "created", "state", "features", "settings", "label")
     rows = [
         (
             each.username,
-            emails[each.account_id],
+            owners[each.account_id],
             moment(each.created),
-            _state(each),
-            _names(each.features),
+            state(each),
+            _feature_names(each.features),
+            settings_names(each.settings),
             each.label,
         )
         for each in found
     ]
-    documents = [_login_document(each, emails[each.account_id]) for each in found]
+    documents = [_document(each, owners[each.account_id]) for each in found]
     answer(documents, table(headings, rows), as_json=as_json)
 
 
 @login.command("revoke")
-@click.argument("username", metavar="USERNAME")
+@username_argument
 @json_option
 @pass_operator
 def revoke_login(operator: Operator, *, username: str, as_json: bool) -> None:
     """End a login for good."""
     with operator.database() as database, database.begin() as connection:
         revoked = store.revoke_login(connection, username, operator.now())
-        emails = _emails(connection)
+        owners = emails(connection)
     operator.let_it_take_effect()
-    document = _login_document(revoked, emails[revoked.account_id])
+    document = _document(revoked, owners[revoked.account_id])
     answer(document, f"The login {username} is revoked.", as_json=as_json)
 
 
-@click.group(cls=Commands)
-def token() -> None:
-    """Tokens: for REST."""
-
-
-@token.command("add")
-@email_argument
-@label_option
-@json_option
-@pass_operator
-def add_token(operator: Operator, *, email: str, label: str, as_json: bool) -> None:
-    """Add a token to an account; those it has stay good."""
-    made = new_token()
-    with operator.database() as database, database.begin() as connection:
-        account = store.existing_account(connection, email)
-        added = store.add_token(
-            connection, account.id, token_digest(made), operator.now(), label=label
-        )
-    text = f"Token {added.id} for {email} was added. It is shown only now:\n\n    {made}"
-    answer({"token": made}, text, as_json=as_json)
-
-
-@token.command("list")
-@optional_email_argument
-@json_option
-@pass_operator
-def list_tokens(operator: Operator, *, email: str | None, as_json: bool) -> None:
-    """List the tokens of an account, or all."""
-    with operator.database() as database, database.connect() as connection:
-        emails = _emails(connection, email)
-        found = store.tokens(connection, next(iter(emails)) if email else None)
-    headings = ("id", "account", "created", "state", "label")
-    rows = [
-        (
-            str(each.id),
-            emails[each.account_id],
-            moment(each.created),
-            _state(each),
-            each.label,
-        )
-        for each in found
-    ]
-    documents = [_token_document(each, emails[each.account_id]) for each in found]
-    answer(documents, table(headings, rows), as_json=as_json)
-
-
-@token.command("revoke")
-@click.argument("token_id", metavar="ID", type=parse_number)
-@json_option
-@pass_operator
-def revoke_token(operator: Operator, *, token_id: int, as_json: bool) -> None:
-    """End a token for good."""
-    with operator.database() as database, database.begin() as connection:
-        revoked = store.revoke_token(connection, token_id, operator.now())
-        emails = _emails(connection)
-    operator.let_it_take_effect()
-    document = _token_document(revoked, emails[revoked.account_id])
-    answer(document, f"Token {token_id} is revoked.", as_json=as_json)
-
-
-def _features(chosen: Sequence[tuple[str, bool]]) -> Features:
+def _features(chosen: Switches) -> Mapping[str, Any]:
+    """The switches as `Features.from_dict` takes them."""
     values: dict[str, Any] = dict(chosen)
     if "images" in values:
         values["images"] = "hosted" if values["images"] else "default"
-    return Features.from_dict(values)
+    return values
 
 
-def _names(features: Features) -> str:
+def _feature_names(features: Features) -> str:
     hosted = ("images",) if features.images == "hosted" else ()
     return ", ".join((*features.switched_on(), *hosted)) or "none"
 
 
-def _emails(connection: Connection, email: str | None = None) -> dict[int, str]:
-    """The addresses of all accounts by their numbers, or of the one that is named."""
-    if email is not None:
-        named = store.existing_account(connection, email)
-        return {named.id: named.email}
-    return {each.id: each.email for each in store.accounts(connection)}
-
-
-def _state(credential: Login | Token) -> str:
-    return "revoked" if credential.revoked is not None else "good"
-
-
-def _login_document(login: Login, email: str) -> dict[str, Any]:
+def _document(login: Login, email: str) -> dict[str, Any]:
     return {
         "username": login.username,
         "account": email,
         "label": login.label,
         "features": login.features.as_dict(),
+        "settings": login.settings.as_dict(),
         "created": moment(login.created),
         "revoked": moment_or_none(login.revoked),
-    }
-
-
-def _token_document(token: Token, email: str) -> dict[str, Any]:
-    return {
-        "id": token.id,
-        "account": email,
-        "label": token.label,
-        "created": moment(token.created),
-        "revoked": moment_or_none(token.revoked),
     }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import click
 
 from smtpeter.message.address import AddressError, Mailbox
 from smtpeter.message.features import SWITCHES
+from smtpeter.store.settings import SETTINGS
 
 FEATURE_NAMES = (*SWITCHES, "images")
 MAX_TEXT_CHARACTERS = 200
@@ -52,12 +54,17 @@ def parse_feature(text: str) -> tuple[str, bool]:
     Raises:
         BadParameter: there is no such feature, or it is neither on nor off.
     """
-    name, equals, state = text.partition("=")
-    if name not in FEATURE_NAMES:
-        raise click.BadParameter(f"{name!r} is no feature; allowed are {', '.join(FEATURE_NAMES)}")
-    if not equals or state not in {"on", "off"}:
-        raise click.BadParameter(f"{text!r} says neither {name}=on nor {name}=off")
-    return name, state == "on"
+    return _parse_switch(text, "feature", FEATURE_NAMES)
+
+
+def parse_setting(text: str) -> tuple[str, bool]:
+    """
+    The name of a setting and whether it is on, from such as "privacy=on".
+
+    Raises:
+        BadParameter: there is no such setting, or it is neither on nor off.
+    """
+    return _parse_switch(text, "setting", SETTINGS)
 
 
 def parse_number(text: str) -> int:
@@ -103,3 +110,12 @@ def parse_password(octets: bytes) -> str:
         return line.decode()
     except UnicodeDecodeError:
         raise click.BadParameter("the password is not UTF-8 text") from None
+
+
+def _parse_switch(text: str, what: str, names: Sequence[str]) -> tuple[str, bool]:
+    name, equals, state = text.partition("=")
+    if name not in names:
+        raise click.BadParameter(f"{name!r} is no {what}; allowed are {', '.join(names)}")
+    if not equals or state not in {"on", "off"}:
+        raise click.BadParameter(f"{text!r} says neither {name}=on nor {name}=off")
+    return name, state == "on"
