@@ -79,10 +79,10 @@ def host_for(name: str, text: str) -> str:
         text: the host, as somebody typed it.
 
     Raises:
-        DomainError: it is no host name, or has another organizational domain.
+        DomainError: it is no host name, or has another organizational domain, or none.
     """
     host = domain_name(text)
-    organization = organizational_domain(name)
+    organization = organizational_domain(sender_domain_name(name))
     if organizational_domain(host) != organization:
         raise DomainError(
             f"{host!r} does not belong to {name!r}; "

@@ -6,6 +6,7 @@ from smtpeter import __version__
 from smtpeter.cli.accounts import account
 from smtpeter.cli.check import check
 from smtpeter.cli.command import Commands
+from smtpeter.cli.domains import domain
 from smtpeter.cli.logins import login
 from smtpeter.cli.message import message
 from smtpeter.cli.queue import queue
@@ -20,5 +21,5 @@ def main() -> None:
     """Look after a mail sending service, while it runs and while it does not."""
 
 
-for command in (account, login, token, queue, message, check):
+for command in (account, login, token, domain, queue, message, check):
     main.add_command(command)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from smtpeter.domains import DomainError, domain_name, sender_domain_name
 from smtpeter.message.address import AddressError, Mailbox
 from smtpeter.message.features import SWITCHES
 from smtpeter.store.settings import SETTINGS
@@ -31,6 +32,32 @@ def parse_email(text: str) -> str:
     except AddressError as error:
         raise click.BadParameter(f"{text!r} is no e-mail address: {error}") from None
     return text.lower()
+
+
+def parse_domain(text: str) -> str:
+    """
+    The name of a domain, in lower case and A-label form.
+
+    Raises:
+        BadParameter: it is none.
+    """
+    try:
+        return domain_name(text)
+    except DomainError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def parse_sender_domain(text: str) -> str:
+    """
+    The same of one that somebody can send from.
+
+    Raises:
+        BadParameter: it is none, or a public suffix.
+    """
+    try:
+        return sender_domain_name(text)
+    except DomainError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def parse_line(text: str) -> str:
