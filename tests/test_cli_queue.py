@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from smtpeter.delivery.judgement import message_event
 from smtpeter.message.content import Content
 from smtpeter.message.features import Features
 from smtpeter.store import messages, queue
+from smtpeter.store.accounts import add_account
 from smtpeter.store.database import Database
 from smtpeter.store.events import Event, append
 from smtpeter.store.messages import Message, State
@@ -239,11 +241,11 @@ class MessageTests(QueueCase):
 class ChangesTests(QueueCase):
     """What `smtpeter message` says of stages, and of what they changed."""
 
-    def newsletter(self, html: str) -> Message:
+    def newsletter(self, html: str, **facts: Any) -> Message:
         """Store a message with its features on."""
         octets = f"From: noor@shop.example\r\nContent-Type: text/html\r\n\r\n{html}\r\n".encode()
         features = Features(inlinecss=True, trackclicks=True)
-        of = parcel(features=features, octets=len(octets))
+        of = parcel(features=features, octets=len(octets), **facts)
         return self.store(message(of=of), Content.from_octets(octets))
 
     def happened(self, one: Message, kind: str, **details: str) -> None:
@@ -279,6 +281,15 @@ class ChangesTests(QueueCase):
         self.assertIn('+<b style="color:red">x', change["lines"])
         self.assertTrue(any(f"/boots-{link}" in line for line in change["lines"]), change)
         self.assertIn("-<b>x", self.text("message", one.id).splitlines())
+
+    def test_sender_domain(self) -> None:
+        """Links are compared with the host that the author's domain has."""
+        with self.database.begin() as connection:
+            noor = add_account(connection, "noor@shop.example", "hash", NOW)
+        self.text("domain", "add", noor.email, "shop.example", "--https", "on")
+        one = self.newsletter('<a href="https://a.example/boots">boots</a>', account_id=noor.id)
+        [change] = self.document("message", one.id)["changes"]
+        self.assertTrue(any("//clicks.shop.example:8443/boots" in line for line in change["lines"]))
 
     def test_no_key_yet(self) -> None:
         """While no link was ever made, the comparison does without identifiers."""
