@@ -1,5 +1,7 @@
 """The messages that are sent, and how one is told from another."""
 
+from typing import Protocol
+
 SENDER = b"bench@example.org"
 ID_HEADER = b"X-Bench-Id: "
 ID_DIGITS = 12
@@ -24,14 +26,30 @@ def recipient_of(message_id: int) -> bytes:
     return b"reader%d@receiver%d.example.net" % (message_id % 1000, message_id % 20)
 
 
+class Maker(Protocol):
+    """
+    Makes messages; a value that can be handed to another process.
+
+    Attributes:
+        ahead: messages are made before the clock starts, since that takes long.
+    """
+
+    ahead: bool
+
+    def content(self, message_id: int) -> bytes:
+        """A message as DATA sends it, its closing dot included."""
+
+
 class Contents:
     """
-    Makes messages that differ in their ids.
+    Implements Maker: messages that differ in their ids alone.
 
     Args:
         octets: length of a message without the dot that ends it, to within a few octets;
             at least MIN_CONTENT_OCTETS.
     """
+
+    ahead = False
 
     def __init__(self, octets: int) -> None:
         body_octets = octets - len(self._headers(0))

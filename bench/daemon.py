@@ -6,18 +6,20 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from bench.certificate import Certificate
 from bench.histogram import TurnData
 from bench.load import Target
-from bench.machine import SERVER_CORE, free_port, pinned
+from bench.machine import APART, free_port, pinned
 from bench.server import ServerFailed, await_greeting, last_lines
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 _LAUNCHER = str(_CHECKOUT / "bench" / "turns.py")
 _COMMAND = "import sys; from smtpeter.cli import main; sys.exit(main())"
 _ACCOUNT = "bench@example.org"
+_HOSTNAME = "smtpeter.bench.example.org"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 40.0  # deliveries in progress get up to 20
 _COMMAND_SECONDS = 60.0
@@ -25,7 +27,7 @@ _TURNS_SECONDS = 5.0
 _LOOK_SECONDS = 0.005
 
 _CONFIGURATION = """\
-hostname = "smtpeter.bench.example.org"
+hostname = "{hostname}"
 state_dir = "{base}/state"
 
 [tls]
@@ -58,7 +60,14 @@ class Daemon:
         certificate: what it presents.
         sink_port: where the smart host listens on 127.0.0.1.
         profile_file: run the reactor's thread under cProfile, and write the result here.
+        workers_profile_file: the same for its worker processes; each adds its PID to the name.
         http_port: where it serves HTTP on 127.0.0.1; None: nowhere.
+        features: that are on for all mail.
+        cores: where it runs.
+
+    Attributes:
+        tracking_base: what the links that it makes begin with.
+        database_url: of its database.
     """
 
     name = "smtpeter"
@@ -69,8 +78,14 @@ class Daemon:
         certificate: Certificate,
         sink_port: int,
         profile_file: Path | None = None,
+        workers_profile_file: Path | None = None,
+        *,
         http_port: int | None = None,
+        features: Sequence[str] = (),
+        cores: Collection[int] = APART.servers,
     ) -> None:
+        self._cores = cores
+        self.database_url = f"sqlite:///{base}/state/smtpeter.db"
         self._base = base
         self._configuration = base / "smtpeter.toml"
         self._log_file = base / "log"
@@ -83,22 +98,27 @@ class Daemon:
         }
         if profile_file is not None:
             self._environment["SMTPETER_BENCH_PROFILE"] = str(profile_file.resolve())
+        if workers_profile_file is not None:
+            workers_profile = str(workers_profile_file.resolve())
+            self._environment["SMTPETER_BENCH_WORKERS_PROFILE"] = workers_profile
         self._process: subprocess.Popen[bytes] | None = None
-        port = free_port()
+        port, https_port = free_port(), free_port()
+        self.tracking_base = f"https://{_HOSTNAME}:{https_port}"
         base.mkdir(parents=True)
         self._configuration.write_text(
             _CONFIGURATION.format(
+                hostname=_HOSTNAME,
                 base=base,
                 certificate=certificate.certificate_file,
                 key=certificate.key_file,
                 port=port,
-                https_port=free_port(),
+                https_port=https_port,
                 http="" if http_port is None else f'"127.0.0.1:{http_port}"',
                 sink_port=sink_port,
             ),
             "utf-8",
         )
-        self.target = self._open_account(port)
+        self.target = self._open_account(port, features)
 
     def version(self) -> str:
         commit = subprocess.run(
@@ -112,7 +132,7 @@ class Daemon:
 
     def start(self) -> None:
         configuration = str(self._configuration)
-        with pinned(SERVER_CORE), self._log_file.open("ab") as log:
+        with pinned(*self._cores), self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [
                     sys.executable,
@@ -179,9 +199,10 @@ class Daemon:
     def _lives(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def _open_account(self, port: int) -> Target:
+    def _open_account(self, port: int, features: Sequence[str]) -> Target:
         self._command("account", "add", _ACCOUNT, "--json")
-        login = json.loads(self._command("login", "add", _ACCOUNT, "--json"))
+        options = [f"--feature={feature}=on" for feature in features]
+        login = json.loads(self._command("login", "add", _ACCOUNT, *options, "--json"))
         return Target(port, login["username"], login["password"])
 
     def _command(self, *arguments: str) -> str:

@@ -13,11 +13,10 @@ import ssl
 import time
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from multiprocessing.connection import Connection
 from typing import Any
 
-from bench.content import Contents
 from bench.load import Load, Reuse, Sent
 from bench.session import Session
 
@@ -48,11 +47,13 @@ class Generator:
 
     def __init__(self, load: Load) -> None:
         self.load = load
+        make, ids = load.maker.content, range(load.first_id, load.first_id + load.messages)
+        self._made = {each: make(each) for each in ids} if load.maker.ahead else {}
         self.epoll = select.epoll()
         self.context = client_context()
         self.tls_session: ssl.SSLSession | None = None
         self.sessions: dict[int, Session] = {}
-        self.content = Contents(load.content_octets).content
+        self.content = self._made.pop if load.maker.ahead else make
         self._idle: deque[Session] = deque()
         self._content_sent_at = array("d", bytes(8 * load.messages))
         self._accepted_at = array("d", bytes(8 * load.messages))
@@ -153,14 +154,19 @@ class Generator:
         self._idle.append(session)
 
 
-def serve(control: "Connection[Any, Any]", core: int) -> None:
+def serve(control: "Connection[Any, Any]", cores: Collection[int]) -> None:
     """
-    The generator's process: send each Load that `control` brings, and answer with Sent.
+    The generator's process.
+
+    To each Load that `control` brings it answers, when it is ready to send it, with the CPU
+    seconds of the process so far; to whatever comes next, when it has sent it, with Sent.
 
     Raises:
         EOFError, ConnectionError: the other side has closed `control`; that is the end.
     """
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     while True:
-        load: Load = control.recv()
-        control.send(Generator(load).run())
+        generator = Generator(control.recv())
+        control.send(time.process_time())
+        control.recv()
+        control.send(generator.run())

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from bench.content import Maker
+
 SESSIONS = 20
 
 
@@ -31,7 +33,7 @@ class Load:
         target: to whom.
         first_id: the first message's id; the others follow.
         messages: how many.
-        content_octets: length of each.
+        maker: makes them.
         reuse: ONE: every message has a connection, a TLS handshake and a login of its own.
             MANY: the sessions log in before the clock starts, and stay.
         messages_per_second: when messages fall due; 0.0: each session sends its next message as
@@ -44,7 +46,7 @@ class Load:
     target: Target
     first_id: int
     messages: int
-    content_octets: int
+    maker: Maker
     reuse: Reuse
     messages_per_second: float
     resume: bool

@@ -3,8 +3,9 @@
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 SERVER_CORE = 0
@@ -15,11 +16,29 @@ _PAGE_OCTETS = os.sysconf("SC_PAGE_SIZE")
 _IDLE_FIELDS = slice(3, 5)  # idle and iowait, in a cpu line of /proc/stat
 
 
+@dataclass(frozen=True)
+class Places:
+    """
+    Who runs where.
+
+    Args:
+        servers: the cores of the servers and all their processes.
+        load: those of generator and sink.
+    """
+
+    servers: frozenset[int]
+    load: frozenset[int]
+
+
+APART = Places(frozenset({SERVER_CORE}), frozenset({LOAD_CORE}))
+TOGETHER = Places(APART.servers | APART.load, APART.servers | APART.load)
+
+
 @contextmanager
-def pinned(core: int) -> Iterator[None]:
-    """Keep this thread, and all processes that it starts meanwhile, on one core."""
+def pinned(*cores: int) -> Iterator[None]:
+    """Keep this thread, and all processes that it starts meanwhile, on some cores."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
@@ -31,14 +50,19 @@ def cores_missing() -> set[int]:
     return {SERVER_CORE, LOAD_CORE} - os.sched_getaffinity(0)
 
 
-def core_busy_seconds(core: int) -> float:
-    """Time since boot in which a core was not idle, whoever used it; in steps of a tick (10 ms)."""
+def busy_seconds(cores: Collection[int]) -> float:
+    """Time since boot in which cores were not idle, whoever used them; in ticks (10 ms), added."""
+    names = {f"cpu{core}" for core in cores}
+    seconds = 0.0
     for line in Path("/proc/stat").read_text("ascii").splitlines():
         name, *ticks = line.split()
-        if name == f"cpu{core}":
+        if name in names:
+            names.remove(name)
             counts = [int(tick) for tick in ticks[:8]]  # guest time is part of user time
-            return (sum(counts) - sum(counts[_IDLE_FIELDS])) / _TICKS_PER_SECOND
-    raise LookupError(f"/proc/stat knows no cpu{core}")
+            seconds += (sum(counts) - sum(counts[_IDLE_FIELDS])) / _TICKS_PER_SECOND
+    if names:
+        raise LookupError(f"/proc/stat knows no {', '.join(sorted(names))}")
+    return seconds
 
 
 def _stat_fields(pid: int) -> list[str] | None:

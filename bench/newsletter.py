@@ -1,7 +1,8 @@
 """
 Newsletters that differ: each has its own words, links, pictures and length of articles.
 
-A few designs, each with a style sheet of its own, as a few campaigns would have.
+A few designs, each with a style sheet of its own, as a few campaigns would have. And monsters: mail
+that is large in every way, each with a style sheet that nobody has seen before.
 """
 
 import random
@@ -12,10 +13,10 @@ from html import escape
 from bench.content import ID_DIGITS, ID_HEADER, SENDER, recipient_of
 
 DESIGNS = 5
-_ARTICLES = 21
+_ARTICLES = 24
 _LOGO_OCTETS = 1200
-_PALETTE = ("#1d3557", "#8d0801", "#2d6a4f", "#5f0f40", "#3a3a3a")
-_WORDS = (
+PALETTE = ("#1d3557", "#8d0801", "#2d6a4f", "#5f0f40", "#3a3a3a")
+_WORDS = (  # noqa: SIM905 (a page of quotes is no easier to read)
     "autumn rain boots leather wool sole grip walk city forest trail warm dry light sturdy new "
     "colour size order today week price offer free delivery return thirty days store open early "
     "late made repaired by hand in small numbers from the north with care über garçon señor"
@@ -77,9 +78,33 @@ ul.facts li {{ font-size: 14px; line-height: 20px; margin-bottom: 4px; }}
 """
 _SPARE_RULES = 60  # as the frameworks have them, that newsletters are made with
 
+MONSTER_RULES = 4000
+_MONSTER_ROWS = 400
+_MONSTER_CELLS = 5
+_MONSTER_WORDS = 8
+_MONSTER_STYLES = (
+    "color: #{chance:06x};",
+    "padding: {small}px;",
+    "border-left: {small}px solid #{chance:06x};",
+    "font: bold {small}px/{size}px Georgia, serif;",
+)
+_MONSTER_HEADERS = (
+    "From: The shop <{sender}>\r\n"
+    "To: Reader <{recipient}>\r\n"
+    "Subject: All that there is\r\n"
+    "Date: Thu, 01 Jan 2026 12:00:00 +0000\r\n"
+    "Message-ID: <{id}@bench.example.org>\r\n"
+    "{id_header}{id}\r\n"
+    "MIME-Version: 1.0\r\n"
+    'Content-Type: multipart/alternative; boundary="a-{id}"\r\n'
+    "\r\n"
+)
+
 
 class Newsletters:
-    """Makes newsletters by number; the same number gives the same octets."""
+    """Implements content.Maker; the same number gives the same octets."""
+
+    ahead = True
 
     def __init__(self) -> None:
         self._sheets = [_sheet(design) for design in range(DESIGNS)]
@@ -100,7 +125,7 @@ class Newsletters:
             id_header=ID_HEADER.decode(),
         )
         inner, outer = f"--a-{identity}", f"--r-{identity}"
-        return b"".join([
+        content = b"".join([
             head.encode(),
             _part(inner, "text/plain; charset=utf-8", text),
             _part(inner, "text/html; charset=utf-8", html),
@@ -111,8 +136,9 @@ class Newsletters:
                 encoding="base64",
                 more=f"Content-ID: <logo@{identity}>\r\nContent-Disposition: inline\r\n",
             ).encode(),
-            f"{self._logo}{outer}--\r\n.\r\n".encode(),
+            f"{self._logo}{outer}--\r\n".encode(),
         ])  # fmt: skip
+        return _as_data(content)
 
     def _html(self, message_id: int, chance: random.Random) -> str:
         design = message_id % DESIGNS
@@ -135,6 +161,62 @@ class Newsletters:
         )
 
 
+class Monsters:
+    """Implements content.Maker: about 500 KiB, with MONSTER_RULES rules that no other has."""
+
+    ahead = True
+
+    def content(self, message_id: int) -> bytes:
+        """A message as DATA sends it, its closing dot included."""
+        chance = random.Random(message_id)  # noqa: S311
+        identity = f"{message_id:0{ID_DIGITS}d}"
+        prefix = f"m{message_id % 10**6:06d}"
+        rows = "".join(_row(chance, prefix, number) for number in range(_MONSTER_ROWS))
+        html = (
+            '<!DOCTYPE html>\n<html>\n<head>\n<meta charset="utf-8">\n<title>All</title>\n'
+            f"<style>\n{_monster_sheet(chance, prefix)}</style>\n</head>\n<body>\n<p>"
+            '<a href="{$webversion}">Read it in your browser</a></p>\n'
+            f'<table class="{prefix}-all">\n<tbody>\n{rows}</tbody>\n</table>\n</body>\n</html>\n'
+        )
+        head = _MONSTER_HEADERS.format(
+            sender=SENDER.decode(),
+            recipient=recipient_of(message_id).decode(),
+            id=identity,
+            id_header=ID_HEADER.decode(),
+        )
+        inner = f"--a-{identity}"
+        parts = [
+            _part(inner, "text/plain; charset=utf-8", "All that there is.\n"),
+            _part(inner, "text/html; charset=utf-8", html),
+        ]
+        return _as_data(b"".join([head.encode(), *parts, f"{inner}--\r\n".encode()]))
+
+
+def _monster_sheet(chance: random.Random, prefix: str) -> str:
+    """Rules of four kinds; cells have classes of half of them."""
+    rules = ["td { font-family: Arial, sans-serif; }", "p { margin: 0; }", "a { color: #123456; }"]
+    for number in range(MONSTER_RULES - len(rules)):
+        name = f".{prefix}-{number}"
+        selector = (name, f"td{name}", f".{prefix}-all {name}", f"tr > {name} a")[number % 4]
+        style = _MONSTER_STYLES[chance.randrange(len(_MONSTER_STYLES))].format(
+            chance=chance.randrange(1 << 24),
+            small=chance.randrange(1, 20),
+            size=chance.randrange(20, 40),
+        )
+        rules.append(f"{selector} {{ {style} }}")
+    return "\n".join([*rules, ""])
+
+
+def _row(chance: random.Random, prefix: str, number: int) -> str:
+    cells = (
+        f'<td class="{prefix}-{number * _MONSTER_CELLS + place}"><p>'
+        f'<a href="https://shop.example.org/all/{number}/{place}">{_words(chance, 2)}</a> '
+        f"{_words(chance, _MONSTER_WORDS)}</p></td>\n"
+        for place in range(_MONSTER_CELLS)
+    )
+    return f"<tr>\n{''.join(cells)}</tr>\n"
+
+
 def _article(chance: random.Random, place: int) -> str:
     number = chance.randrange(10**6)
     link = f"https://shop.example.org/boots/{number}?campaign={place}&amp;look=b"
@@ -155,7 +237,7 @@ def _article(chance: random.Random, place: int) -> str:
 
 
 def _sheet(design: int) -> str:
-    colour = _PALETTE[design]
+    colour = PALETTE[design]
     spare = "".join(
         f".d{design}-col-{number} {{ width: {number * 10}px; padding: {number % 7}px; }}\n"
         for number in range(_SPARE_RULES)
@@ -173,3 +255,8 @@ def _part(dashes: str, kind: str, text: str) -> bytes:
     body = b2a_qp(text.encode()).replace(b"=\n", b"=\r\n")
     lines = b"\r\n".join(line.removesuffix(b"\r") for line in body.split(b"\n"))
     return head.encode() + lines + b"\r\n"
+
+
+def _as_data(content: bytes) -> bytes:
+    """Dots that begin lines doubled, and the closing dot added (RFC 5321 section 4.5.2)."""
+    return content.replace(b"\r\n.", b"\r\n..") + b".\r\n"

@@ -2,14 +2,17 @@
 
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
+from bench.content import Contents, Maker
 from bench.figures import Figures, percentile
 from bench.histogram import TurnData, counts_between, percentile_ns
 from bench.load import Load, Reuse
-from bench.machine import LOAD_CORE, SERVER_CORE, core_busy_seconds, tree_cpu_seconds
+from bench.machine import APART, Places, busy_seconds, tree_cpu_seconds
 from bench.reckoning import Outcome, reckon
 from bench.server import Server
+from bench.sink import Arrivals, Kept
 from bench.worker import GeneratorWorker, SinkWorker
 
 _QUIET_SECONDS = 0.1
@@ -29,20 +32,24 @@ class Scenario:
         carried = "one message" if self.reuse is Reuse.ONE else "many messages"
         return f"{self.content_octets / 1024:g} KiB, {carried} per connection"
 
+    def maker(self) -> Maker:
+        return Contents(self.content_octets)
+
 
 @dataclass(frozen=True)
 class Phase:
     """
     What one phase gave.
 
-    figures, by name (fractions are of one core; rates count messages):
+    figures, by name (rates count messages):
         rate: messages per second at which they were sent; 0.0: as fast as the server took them
         accepted_per_second: accepted / (first send to last 250)
         delivered_per_second: arrived / (first send to last arrival at the sink)
         server_cpu_ms: CPU time of all processes of the server, per message
-        load_busy: CPU time of generator and sink by elapsed time
-        load_core_busy: the same of everything that ran on their core
-        foreign_busy: what others than the server used of the server's core
+        load_busy: CPU time of generator and sink by elapsed time, of one core
+        load_core_busy: the same of everything that ran on their cores, of all of these
+        foreign_busy: what others used of the server's cores, of all of these; others than the
+            server, and than generator and sink where they share them
         after_250_p50_ms, after_250_p99_ms: from the reading of the 250 to the arrival at the sink
         after_content_p50_ms, after_content_p99_ms: the same from the content's last octet on
         lateness_ms: the longest that a message waited for a free session, at a fixed rate
@@ -50,6 +57,7 @@ class Phase:
     tls: version and cipher of the last handshake.
     faults: what must not happen, in words; empty is good.
     missing: accepted messages that did not arrive.
+    kept: the messages that the sink kept.
     """
 
     server: str
@@ -59,6 +67,7 @@ class Phase:
     tls: str
     faults: list[str]
     missing: int
+    kept: list[Kept] = field(default_factory=list, repr=False)
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ class _Meters:
 
     at: float
     server_cpu: float
-    server_core: float
+    server_cores: float
     turns: TurnData | None
 
 
@@ -79,14 +88,22 @@ class Stand:
         generator: sends.
         sink: receives; nobody else sends to it.
         resume: whether the generator resumes TLS sessions.
+        places: who was told to run where.
     """
 
-    def __init__(self, generator: GeneratorWorker, sink: SinkWorker, *, resume: bool) -> None:
+    def __init__(
+        self,
+        generator: GeneratorWorker,
+        sink: SinkWorker,
+        *,
+        resume: bool,
+        places: Places = APART,
+    ) -> None:
+        self._places = places
         self._generator = generator
         self._sink = sink
         self._resume = resume
         self._next_id = 1  # no two messages of a run share an id
-        self._generator_cpu_seconds = 0.0
         self._sink_cpu_seconds = 0.0
 
     def measure(
@@ -97,6 +114,7 @@ class Stand:
         *,
         rate: float = 0.0,
         expected_seconds: float,
+        at_start: Callable[[], object] = lambda: None,
     ) -> Phase:
         """
         Send messages to a server, and wait until they are delivered.
@@ -107,14 +125,14 @@ class Stand:
             messages: how many.
             rate: messages per second; 0.0: as fast as the server takes them.
             expected_seconds: a phase that takes four times as long, and some, is given up.
+            at_start: is called when all is ready to be sent.
         """
-        os.sync()  # what another phase left to be written is not this one's burden
         patience_seconds = 4 * expected_seconds + _SPARE_SECONDS
         load = Load(
             target=server.target,
             first_id=self._next_id,
             messages=messages,
-            content_octets=scenario.content_octets,
+            maker=scenario.maker(),
             reuse=scenario.reuse,
             messages_per_second=rate,
             resume=self._resume,
@@ -122,49 +140,68 @@ class Stand:
         )
         self._next_id += messages
         arrived_before = self._sink.arrived()
-        before = _read_meters(server)
-        load_core_before = core_busy_seconds(LOAD_CORE)
-        sent = self._generator.send(load)
+        generator_before = self._generator.prepare(load)
+        os.sync()  # what another phase left to be written is not this one's burden
+        before = self._read_meters(server)
+        load_cores_before = busy_seconds(self._places.load)
+        at_start()
+        sent = self._generator.start(load)
         self._sink.await_arrivals(arrived_before + messages - sent.refused, patience_seconds)
-        load_core_busy = (core_busy_seconds(LOAD_CORE) - load_core_before) / (
-            time.monotonic() - before.at
+        load_core_seconds = (busy_seconds(self._places.load) - load_cores_before) / len(
+            self._places.load
         )
+        load_core_busy = load_core_seconds / (time.monotonic() - before.at)
         _await_quiet(server)
-        after = _read_meters(server)
-        ids, arrived_at, sink_cpu_seconds = self._sink.report()
-        outcome = reckon(load, sent, ids, arrived_at)
+        after = self._read_meters(server)
+        arrivals = self._sink.report()
+        generator_cpu = sent.cpu_seconds - generator_before
+        sink_cpu = arrivals.cpu_seconds - self._sink_cpu_seconds
+        self._sink_cpu_seconds = arrivals.cpu_seconds
+        outcome = reckon(load, sent, arrivals.ids, arrivals.arrived_at)
         figures = {
             "rate": rate,
-            "load_busy": _per(
-                sent.cpu_seconds - self._generator_cpu_seconds, outcome.accepting_seconds
-            )
-            + _per(sink_cpu_seconds - self._sink_cpu_seconds, outcome.delivering_seconds),
+            "load_busy": _per(generator_cpu, outcome.accepting_seconds)
+            + _per(sink_cpu, outcome.delivering_seconds),
             "load_core_busy": load_core_busy,
             "lateness_ms": sent.worst_lateness_seconds * 1000,
             **_flow(outcome),
-            **_effort(before, after, messages),
+            "server_cpu_ms": (after.server_cpu - before.server_cpu) / messages * 1000,
+            "foreign_busy": self._foreign_busy(before, after, generator_cpu + sink_cpu),
             **_turns(before.turns, after.turns),
         }
-        self._generator_cpu_seconds = sent.cpu_seconds
-        self._sink_cpu_seconds = sink_cpu_seconds
         return Phase(
-            server.name, scenario, messages, figures, sent.tls, outcome.faults, outcome.missing
+            server.name,
+            scenario,
+            messages,
+            figures,
+            sent.tls,
+            outcome.faults,
+            outcome.missing,
+            arrivals.kept,
         )
 
-    def late_arrivals(self) -> int:
-        """How many messages arrived after the last phase, in which they were due or were not."""
-        ids, _arrived_at, self._sink_cpu_seconds = self._sink.report()
-        return len(ids)
+    def late_arrivals(self) -> Arrivals:
+        """What arrived after the last phase, in which it was due or was not."""
+        arrivals = self._sink.report()
+        self._sink_cpu_seconds = arrivals.cpu_seconds
+        return arrivals
 
+    def _read_meters(self, server: Server) -> _Meters:
+        turns = server.turns()
+        return _Meters(
+            at=time.monotonic(),
+            server_cpu=tree_cpu_seconds(server.root_pid()),
+            server_cores=busy_seconds(self._places.servers),
+            turns=turns,
+        )
 
-def _read_meters(server: Server) -> _Meters:
-    turns = server.turns()
-    return _Meters(
-        at=time.monotonic(),
-        server_cpu=tree_cpu_seconds(server.root_pid()),
-        server_core=core_busy_seconds(SERVER_CORE),
-        turns=turns,
-    )
+    def _foreign_busy(self, before: _Meters, after: _Meters, load_seconds: float) -> float:
+        places = self._places
+        foreign_seconds = after.server_cores - before.server_cores
+        foreign_seconds -= after.server_cpu - before.server_cpu
+        if places.servers & places.load:
+            foreign_seconds -= load_seconds
+        return max(_per(foreign_seconds, (after.at - before.at) * len(places.servers)), 0.0)
 
 
 def _await_quiet(server: Server) -> None:
@@ -191,15 +228,6 @@ def _flow(outcome: Outcome) -> Figures:
         figures[f"after_250_p{percent}_ms"] = percentile(outcome.after_250, percent) * 1000
         figures[f"after_content_p{percent}_ms"] = percentile(outcome.after_content, percent) * 1000
     return figures
-
-
-def _effort(before: _Meters, after: _Meters, messages: int) -> Figures:
-    server_seconds = after.server_cpu - before.server_cpu
-    core_seconds = after.server_core - before.server_core
-    return {
-        "server_cpu_ms": server_seconds / messages * 1000,
-        "foreign_busy": max(_per(core_seconds - server_seconds, after.at - before.at), 0.0),
-    }
 
 
 def _turns(before: TurnData | None, after: TurnData | None) -> Figures:

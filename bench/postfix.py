@@ -16,12 +16,12 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from bench.certificate import Certificate
 from bench.load import Target
-from bench.machine import SERVER_CORE, free_port, pinned, tree_pids
+from bench.machine import APART, free_port, pinned, tree_pids
 from bench.server import ServerFailed, await_greeting
 
 _USERNAME = "bench"
@@ -109,6 +109,7 @@ class Postfix:
         sink_port: where the smart host listens on 127.0.0.1.
         settings: more lines of main.cf.
         log_file: let Postfix itself write its log here; for finding faults, since it costs.
+        cores: where it runs.
     """
 
     name = "postfix"
@@ -120,7 +121,9 @@ class Postfix:
         sink_port: int,
         settings: Sequence[str] = (),
         log_file: Path | None = None,
+        cores: Collection[int] = APART.servers,
     ) -> None:
+        self._cores = cores
         self.target = Target(free_port(), _USERNAME, _PASSWORD)
         self._base = base
         self._configuration = base / "etc"
@@ -140,7 +143,7 @@ class Postfix:
         return f"Postfix {found.stdout.strip()}"
 
     def start(self) -> None:
-        with pinned(SERVER_CORE):
+        with pinned(*self._cores):
             started = self._postfix("start")
         if started.returncode != 0 or not await_greeting(self.target.port, _START_SECONDS):
             raise ServerFailed(f"postfix: {started.stderr.strip() or 'no greeting'}")

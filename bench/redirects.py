@@ -30,6 +30,7 @@ from sqlalchemy import Connection, func, select
 from bench.bare import LOCATION
 from bench.browsers import Answered, Browsers, Clicks
 from bench.certificate import write_certificate
+from bench.content import Contents
 from bench.daemon import Daemon
 from bench.figures import Figures, percentile
 from bench.load import Load, Reuse
@@ -120,7 +121,7 @@ class Stand:
         cleaning.callback(self._daemon.stop)
         self._daemon.start()
         cleaning.enter_context(_bare(self._ports["bare"]))
-        self._database = Database.open(f"sqlite:///{base}/smtpeter/state/smtpeter.db")
+        self._database = Database.open(self._daemon.database_url)
         cleaning.callback(self._database.close)
         self._sent = 0
         self._clicked = 0
@@ -190,7 +191,7 @@ class Stand:
             target=self._daemon.target,
             first_id=self._sent + 1,
             messages=count,
-            content_octets=_MESSAGE_OCTETS,
+            maker=Contents(_MESSAGE_OCTETS),
             reuse=Reuse.MANY,
             messages_per_second=per_second,
             resume=False,

@@ -136,7 +136,7 @@ def _measure(options: argparse.Namespace) -> int:
             )
         for server in servers:
             server.stop()
-        late = stand.late_arrivals()
+        late = len(stand.late_arrivals().ids)
         report = Report(run, _surroundings(options, base, servers))
     faults = report.faults()
     if late:

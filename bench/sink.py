@@ -2,7 +2,7 @@
 The receiver: takes any message, remembers its id and when it arrived, and forgets the rest.
 
 It must never be what limits a server. One process, one epoll loop, no work per line of content;
-one search for the id and one for the final dot per message.
+one search for the id and one for the final dot per message. It can be told to keep a few.
 """
 
 import ctypes
@@ -11,6 +11,7 @@ import select
 import socket
 import time
 from array import array
+from collections.abc import Collection
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -45,30 +46,64 @@ _REPLIES = {
 
 
 @dataclass(frozen=True)
+class Keep:
+    """
+    Which messages are kept whole.
+
+    Args:
+        first: how many of those that come first after each report.
+        apart_from: messages with this id or a higher one are all kept, and counted nowhere else.
+    """
+
+    first: int
+    apart_from: int
+
+
+NOTHING = Keep(0, NO_ID)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """
+    A message that was kept.
+
+    arrived_at: time.monotonic(), in seconds.
+    octets: as it was meant: without the closing dot, and without dots that transport added.
+    """
+
+    message_id: int
+    arrived_at: float
+    octets: bytes
+
+
+@dataclass(frozen=True)
 class Arrivals:
     """
     What has arrived since the last report.
 
-    ids: array("Q") as bytes, one entry per message; NO_ID where the header was missing.
-    arrived_at: array("d") as bytes: time.monotonic() at the final dot, in seconds.
+    ids: one entry per message; NO_ID where the header was missing.
+    arrived_at: time.monotonic() at the final dot, in seconds.
     cpu_seconds: CPU time of the sink's process since it began.
+    kept: those that it was told to keep.
     """
 
-    ids: bytes
-    arrived_at: bytes
+    ids: "array[int]"
+    arrived_at: "array[float]"
     cpu_seconds: float
+    kept: list[Kept]
 
 
 class _Session:
     """One connection from a server."""
 
-    __slots__ = ("chunk_octets", "connection", "in_content", "message_id", "pending")
+    __slots__ = ("chunk_octets", "connection", "in_content", "kept", "message_id", "pending")
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.in_content = False
         self.chunk_octets = 0  # that are still to come; the chunk is the whole content
         self.message_id: int | None = None
+        self.kept: list[bytes] | None = None
         self.pending = b""
 
 
@@ -79,6 +114,7 @@ class Sink:
     Args:
         listener: a listening socket.
         control: whatever comes over it asks for Arrivals.
+        keep: which messages to keep.
         arrived: shared memory in which the number of messages since the start is kept up to date.
     """
 
@@ -86,8 +122,12 @@ class Sink:
         self,
         listener: socket.socket,
         control: "Connection[Any, Any]",
+        keep: Keep,
         arrived: ctypes.c_uint64,
     ) -> None:
+        self._keep = keep
+        self._to_keep = keep.first
+        self._kept: list[Kept] = []
         self._listener = listener
         self._control = control
         self._arrived = arrived
@@ -132,10 +172,9 @@ class Sink:
 
     def _report(self) -> None:
         self._control.recv()
-        self._control.send(
-            Arrivals(self._ids.tobytes(), self._arrived_at.tobytes(), time.process_time())
-        )
-        del self._ids[:], self._arrived_at[:]
+        self._control.send(Arrivals(self._ids, self._arrived_at, time.process_time(), self._kept))
+        del self._ids[:], self._arrived_at[:], self._kept[:]
+        self._to_keep = self._keep.first
 
     def _read(self, fd: int, session: _Session) -> None:
         try:
@@ -177,9 +216,11 @@ class Sink:
         """Take in what there is of a chunk, which is a whole content; gives what is not used."""
         taken = data[: session.chunk_octets]
         if session.message_id is None:
-            session.message_id = _find_id(taken)
+            session.message_id = self._identify(session, taken)
             if session.message_id is None and len(taken) < session.chunk_octets:
                 return data
+        if session.kept is not None:
+            session.kept.append(taken)
         session.chunk_octets -= len(taken)
         if not session.chunk_octets:
             self._record(session)
@@ -189,22 +230,46 @@ class Sink:
     def _take_content(self, session: _Session, data: bytes, replies: list[bytes]) -> bytes:
         """The same for content that a dot ends."""
         if session.message_id is None:
-            session.message_id = _find_id(data)
+            session.message_id = self._identify(session, data)
         end = data.find(_END_OF_CONTENT)
         if end < 0:
-            # keep what may hold the beginning of the id or of the end
-            return data if session.message_id is None else data[-4:]
+            # what may hold the beginning of the id or of the end is looked at again
+            if session.message_id is None:
+                return data
+            if session.kept is not None:
+                session.kept.append(data[:-4])
+            return data[-4:]
+        if session.kept is not None:
+            session.kept = [_without_doubled_dots(b"".join([*session.kept, data[: end + 2]]))]
         self._record(session)
         replies.append(_ACCEPTED)
         return data[end + 5 :]
 
+    def _identify(self, session: _Session, data: bytes) -> int | None:
+        """As find_id; decides whether the message is kept."""
+        message_id = find_id(data)
+        if message_id is not None and message_id != NO_ID:
+            if message_id >= self._keep.apart_from:
+                session.kept = []
+            elif self._to_keep:
+                self._to_keep -= 1
+                session.kept = []
+        return message_id
+
     def _record(self, session: _Session) -> None:
-        self._ids.append(NO_ID if session.message_id is None else session.message_id)
-        self._arrived_at.append(time.monotonic())
-        self._arrived_total += 1
-        self._arrived.value = self._arrived_total
+        message_id = NO_ID if session.message_id is None else session.message_id
+        now = time.monotonic()
+        if session.kept is not None:
+            self._kept.append(Kept(message_id, now, b"".join(session.kept)))
+            session.kept = None
         session.in_content = False
         session.message_id = None
+        if self._keep.apart_from <= message_id != NO_ID:
+            return
+        self._ids.append(message_id)
+        self._arrived_at.append(now)
+        self._arrived_total += 1
+        self._arrived.value = self._arrived_total
 
     def _close(self, fd: int, session: _Session) -> None:
         del self._sessions[fd]
@@ -226,7 +291,7 @@ def _obey(session: _Session, data: bytes, replies: list[bytes]) -> bytes:
     return data[end + 2 :]
 
 
-def _find_id(data: bytes) -> int | None:
+def find_id(data: bytes) -> int | None:
     """The id in the header, NO_ID if there is none, None if more octets are needed to tell."""
     start = data.find(ID_HEADER)
     if start >= 0:
@@ -236,17 +301,28 @@ def _find_id(data: bytes) -> int | None:
     return NO_ID if len(data) > _MAX_HEADER_OCTETS else None
 
 
-def serve(control: "Connection[Any, Any]", port: int, core: int, arrived: ctypes.c_uint64) -> None:
+def _without_doubled_dots(content: bytes) -> bytes:
+    """RFC 5321 section 4.5.2, for content that does not begin with a dot."""
+    return content.replace(b"\r\n..", b"\r\n.")
+
+
+def serve(
+    control: "Connection[Any, Any]",
+    port: int,
+    cores: Collection[int],
+    keep: Keep,
+    arrived: ctypes.c_uint64,
+) -> None:
     """
     The sink's process: say on which port it listens, then receive until `control` is closed.
 
     Args:
         control: see Sink; the first thing sent over it is the port.
         port: on 127.0.0.1; 0 for any.
-        core: where to run.
-        arrived: see Sink.
+        cores: where to run.
+        keep, arrived: see Sink.
     """
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     with socket.create_server(("127.0.0.1", port), backlog=1024) as listener:
         control.send(listener.getsockname()[1])
-        Sink(listener, control, arrived).run()
+        Sink(listener, control, keep, arrived).run()

@@ -12,6 +12,8 @@ SMTPETER_BENCH_TURNS
 SMTPETER_BENCH_PROFILE
     If set, the reactor's thread runs under cProfile, and this file gets the result at exit:
     ``python -m pstats FILE``. Throughput is then about halved, and means nothing.
+SMTPETER_BENCH_WORKERS_PROFILE
+    The same for worker processes; each adds its PID to the name of the file.
 
 cProfile sees functions only and slows the small ones down most. Where that misleads, sample from
 outside instead, while bench/relay.py runs: ``py-spy record --native --pid PID -o flame.svg``.
@@ -38,6 +40,7 @@ from bench.histogram import Histogram, TurnData
 
 TURNS_VARIABLE = "SMTPETER_BENCH_TURNS"
 PROFILE_VARIABLE = "SMTPETER_BENCH_PROFILE"
+WORKERS_PROFILE_VARIABLE = "SMTPETER_BENCH_WORKERS_PROFILE"
 
 
 class MeasuringPoller:
@@ -114,6 +117,13 @@ class Record:
             self._profile.dump_stats(path)
 
 
+def _profile_workers() -> None:
+    """Have them load one module more; to be called when the reactor is installed."""
+    from smtpeter import readers  # noqa: PLC0415
+
+    readers.MODULES = (*readers.MODULES, "bench.profiled")  # type: ignore[assignment]
+
+
 def main() -> None:
     reactor = MeasuringReactor()
     installReactor(reactor)
@@ -123,6 +133,8 @@ def main() -> None:
     signal.signal(signal.SIGUSR1, record.on_signal)
     # Not after run(): a twistd that was ended by a signal ends itself by the same signal there.
     reactor.addSystemEventTrigger("after", "shutdown", record.finish)
+    if os.environ.get(WORKERS_PROFILE_VARIABLE):
+        _profile_workers()
     if os.environ.get(PROFILE_VARIABLE):
         profile.enable()
     twistd.run()

@@ -5,8 +5,7 @@ import ctypes
 import multiprocessing
 import signal
 import time
-from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from multiprocessing.connection import Connection
 from multiprocessing.sharedctypes import RawValue
 from types import TracebackType
@@ -14,9 +13,10 @@ from typing import Any, Self
 
 from bench import generator, sink
 from bench.load import Load, Sent
-from bench.machine import LOAD_CORE
+from bench.machine import APART
 
 _ANSWER_SECONDS = 20.0
+_MAKING_SECONDS = 300.0
 _GRACE_SECONDS = 5.0
 _LOOK_SECONDS = 0.01
 
@@ -78,11 +78,18 @@ class SinkWorker(_Worker):
 
     Args:
         port: where it listens on 127.0.0.1; 0 for any.
+        cores: where it runs.
+        keep: which messages it keeps.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        cores: Collection[int] = APART.load,
+        keep: sink.Keep = sink.NOTHING,
+    ) -> None:
         self._arrived: ctypes.c_uint64 = RawValue(ctypes.c_uint64, 0)
-        super().__init__(sink.serve, port, LOAD_CORE, self._arrived)
+        super().__init__(sink.serve, port, cores, keep, self._arrived)
         self.port: int = self.answer()
 
     def arrived(self) -> int:
@@ -98,22 +105,34 @@ class SinkWorker(_Worker):
             time.sleep(_LOOK_SECONDS)
         return True
 
-    def report(self) -> tuple["array[int]", "array[float]", float]:
-        """Ids, times of arrival (monotonic seconds) since the last report; CPU seconds so far."""
+    def report(self) -> sink.Arrivals:
+        """What arrived since the last report."""
         arrivals: sink.Arrivals = self.ask("report")
-        ids, arrived_at = array("Q"), array("d")
-        ids.frombytes(arrivals.ids)
-        arrived_at.frombytes(arrivals.arrived_at)
-        return ids, arrived_at, arrivals.cpu_seconds
+        return arrivals
 
 
 class GeneratorWorker(_Worker):
-    """The load generator."""
+    """
+    The load generator.
 
-    def __init__(self) -> None:
-        super().__init__(generator.serve, LOAD_CORE)
+    Args:
+        cores: where it runs.
+    """
+
+    def __init__(self, cores: Collection[int] = APART.load) -> None:
+        super().__init__(generator.serve, cores)
 
     def send(self, load: Load) -> Sent:
+        self.prepare(load)
+        return self.start(load)
+
+    def prepare(self, load: Load) -> float:
+        """Make what has to be made before it is sent; CPU seconds of the process so far."""
+        cpu_seconds: float = self.ask(load, _MAKING_SECONDS)
+        return cpu_seconds
+
+    def start(self, load: Load) -> Sent:
+        """Send what was prepared."""
         # logging in and parting have limits of their own
-        sent: Sent = self.ask(load, load.deadline_seconds + 2 * _ANSWER_SECONDS + 60)
+        sent: Sent = self.ask("start", load.deadline_seconds + 2 * _ANSWER_SECONDS + 60)
         return sent
