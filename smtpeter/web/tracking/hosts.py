@@ -12,7 +12,7 @@ from smtpeter.expiring import Expiring
 from smtpeter.store import domains
 from smtpeter.store.store import Store
 
-HOSTS = 1000
+HOSTS = 10_000
 
 _PORT = re.compile(r":[0-9]*\Z")
 
