@@ -204,7 +204,7 @@ class Stand:
 
 def _requests(connection: Connection) -> list[bytes]:
     """A click on each of some links of each message."""
-    newest, *older = trackingkeys.keys(connection)
+    newest, *older = (key.secret for key in trackingkeys.keys(connection))
     identifiers = Identifiers(newest, older)
     original = weburl.parse(LOCATION.decode())
     assert original is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,12 +17,14 @@ from smtpeter.delivery.courier import draft_of
 from smtpeter.events.places import Places
 from smtpeter.events.recorder import Recorder
 from smtpeter.fetching import Fetcher
+from smtpeter.linkkeys import identifiers
 from smtpeter.origins import LIMIT, Origins
 from smtpeter.planning import Plans
 from smtpeter.reworking import Reworking
 from smtpeter.store import origins, queue, trackingkeys
 from smtpeter.store.database import Database
 from smtpeter.store.store import Store
+from smtpeter.store.trackingkeys import TrackingKey
 from smtpeter.threads import Threads
 from smtpeter.transform.identifier import Identifiers
 from smtpeter.values import frozen
@@ -47,10 +50,12 @@ class Links:
 
     Attributes:
         bases: where they point.
+        keys: those that prove them at first, the newest first.
     """
 
     bases: Bases
     identifiers: Identifiers
+    keys: Sequence[TrackingKey]
     origins: Origins
 
 
@@ -62,9 +67,11 @@ def links(config: Config, database: Database, store: Store) -> Links:
         StoreError: the database cannot be used.
     """
     with database.begin() as connection:
-        newest, *older = trackingkeys.existing_keys(connection, time.time())
+        keys = trackingkeys.existing_keys(connection, time.time())
         known = origins.newest(connection, LIMIT)
-    return Links(Bases.from_config(config), Identifiers(newest, older), Origins(store, known))
+    return Links(
+        Bases.from_config(config), identifiers(keys, time.time()), keys, Origins(store, known)
+    )
 
 
 def reworking(store: Store, links: Links, workers: Workers) -> Reworking:

@@ -38,6 +38,7 @@ from smtpeter.firststart import first_start
 from smtpeter.housekeeping import Housekeeping
 from smtpeter.intake import Intake, IntakeSettings
 from smtpeter.lifecycle import RootService, SideBySide, StagedService
+from smtpeter.linkkeys import LinkKeys
 from smtpeter.message.features import HEADER_PREFIX
 from smtpeter.ports import PortService, claim
 from smtpeter.readers import links as links_of
@@ -159,7 +160,9 @@ def build(config: Config, reactor: Any) -> IService:
     renewal = Renewal(current, tls, outbound.queue.limits_changed, reactor)
     watch = CertificateWatch(tls, reactor)
     keeping = Housekeeping(store, config.database.keep_seconds, reactor)
-    fill(root, lock, store, threads, helpers, met.recorder, watch, renewal, keeping, work, ports)
+    link_keys = LinkKeys(store, links.identifiers, links.keys, reactor)
+    fill(root, lock, store, threads, helpers, met.recorder, watch, renewal)
+    fill(root, keeping, link_keys, work, ports)
     calm_the_collector()
     return root
 

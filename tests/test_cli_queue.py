@@ -14,14 +14,14 @@ from smtpeter.cli.output import one_line
 from smtpeter.delivery.judgement import message_event
 from smtpeter.message.content import Content
 from smtpeter.message.features import Features
-from smtpeter.store import messages, queue
+from smtpeter.store import messages, queue, tables
 from smtpeter.store.accounts import add_account
 from smtpeter.store.database import Database
 from smtpeter.store.events import Event, append
 from smtpeter.store.messages import Message, State
 from smtpeter.store.origins import numbers_of
 from smtpeter.store.tables import submissions
-from smtpeter.store.trackingkeys import existing_keys
+from smtpeter.store.trackingkeys import SETTLING_SECONDS, add_key, existing_keys
 from smtpeter.transform.comparison import SHOWN_LINES
 from smtpeter.transform.identifier import Identifiers
 from tests.commands import NOW, CommandCase
@@ -274,7 +274,7 @@ class ChangesTests(QueueCase):
             "<style>b{color:red}</style><p><b>x</b>"
             '<a href="https://shop.example/boots">boots</a></p>'
         )
-        link = Identifiers(keys[0]).make(one.id, "click", 0, numbers["https://shop.example"])
+        link = Identifiers(keys[0].secret).make(one.id, "click", 0, numbers["https://shop.example"])
         [change] = self.document("message", one.id)["changes"]
         self.assertEqual(["--- submitted", "+++ delivered"], change["lines"][:2])
         self.assertIn("-<b>x", change["lines"])
@@ -290,6 +290,21 @@ class ChangesTests(QueueCase):
         one = self.newsletter('<a href="https://a.example/boots">boots</a>', account_id=noor.id)
         [change] = self.document("message", one.id)["changes"]
         self.assertTrue(any("//clicks.shop.example:8443/boots" in line for line in change["lines"]))
+
+    def test_after_a_rotation(self) -> None:
+        """The links shown are those of the time of the delivery, not of today's key."""
+        with self.database.begin() as connection:
+            keys = existing_keys(connection, NOW)
+            numbers = numbers_of(connection, ["https://shop.example"])
+            newer = add_key(connection, NOW + 10)
+        one = self.newsletter('<a href="https://shop.example/boots">boots</a>')
+        for attempted, key in ((NOW + 20, keys[0]), (NOW + 20 + SETTLING_SECONDS, newer)):
+            with self.database.begin() as connection:
+                connection.execute(update(tables.messages).values(attempted=attempted))
+            number = numbers["https://shop.example"]
+            link = Identifiers(key.secret).make(one.id, "click", 0, number)
+            [change] = self.document("message", one.id)["changes"]
+            self.assertTrue(any(f"/boots-{link}" in line for line in change["lines"]), change)
 
     def test_no_key_yet(self) -> None:
         """While no link was ever made, the comparison does without identifiers."""

@@ -30,6 +30,7 @@ from smtpeter.smtp import answers, command, login, sasl, session
 from smtpeter.store import events, messages
 from smtpeter.store.database import Database
 from smtpeter.store.messages import Message, Parcel, State
+from smtpeter.store.trackingkeys import existing_keys
 from tests.documentation import (
     ACCOUNT_PASSWORD,
     PAGES,
@@ -129,6 +130,13 @@ def fill_queue(state_dir: Path) -> None:
             connection.execute(change.statement, change.rows)
 
 
+def make_link_key(state_dir: Path) -> None:
+    """The key that the first start has made, a year ago."""
+    database = Database.open("sqlite:///smtpeter.db", state_dir)
+    with closing(database), database.begin() as connection:
+        existing_keys(connection, NOW - 365 * 86_400)
+
+
 class SessionTests(SynchronousTestCase):
     """Each page's command lines, run in order against a database of their own."""
 
@@ -163,6 +171,8 @@ class SessionTests(SynchronousTestCase):
                     continue
                 if step.command == "smtpeter queue" and not has_messages(self.state):
                     fill_queue(self.state)
+                if step.command == "smtpeter link-key list":
+                    make_link_key(self.state)
                 shown = self.without_directory(self.run_command(step.command))
                 self.assertEqual(shown, self.without_directory(step.output), step.command)
                 ran += 1

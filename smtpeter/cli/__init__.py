@@ -7,6 +7,7 @@ from smtpeter.cli.accounts import account
 from smtpeter.cli.check import check
 from smtpeter.cli.command import Commands
 from smtpeter.cli.domains import domain
+from smtpeter.cli.linkkeys import link_key
 from smtpeter.cli.logins import login
 from smtpeter.cli.message import message
 from smtpeter.cli.queue import queue
@@ -21,5 +22,5 @@ def main() -> None:
     """Look after a mail sending service, while it runs and while it does not."""
 
 
-for command in (account, login, token, domain, queue, message, check):
+for command in (account, login, token, domain, queue, message, link_key, check):
     main.add_command(command)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from sqlalchemy import Connection
 
+from smtpeter import linkkeys
 from smtpeter.bases import Bases
 from smtpeter.message.author import author_domain
 from smtpeter.message.content import Content
@@ -11,9 +14,9 @@ from smtpeter.planning import stages_for
 from smtpeter.reworking import names
 from smtpeter.store import domains, messages, origins, settings, trackingkeys
 from smtpeter.store.domains import SenderDomain
+from smtpeter.store.messages import Message
 from smtpeter.store.queue import Story
 from smtpeter.transform.comparison import Difference, difference
-from smtpeter.transform.identifier import Identifiers
 from smtpeter.transform.rework import Texts, reworked_texts
 
 
@@ -37,7 +40,7 @@ def changes(connection: Connection, story: Story, bases: Bases) -> list[Differen
         if stage.name not in skipped
     ]
     texts = reworked_texts(bytes(content), stages)
-    put = identifiers(connection, story.message.id, texts)
+    put = identifiers(connection, story.message, texts)
     return [
         difference(body.before.text, texts.marks.replaced(body.text, put))
         for body in texts.bodies
@@ -54,11 +57,12 @@ def _sender_domain(
     return domains.applying_domain(connection, account_id, author)
 
 
-def identifiers(connection: Connection, message_id: str, texts: Texts) -> list[str]:
+def identifiers(connection: Connection, message: Message, texts: Texts) -> list[str]:
     """The identifiers that stand in a message; empty ones while none were ever made."""
     slots = texts.marks.slots
     keys = trackingkeys.keys(connection)
     numbers = origins.known_numbers(connection, {slot.origin for slot in slots if slot.origin})
     if not keys or any(slot.origin and slot.origin not in numbers for slot in slots):
         return [""] * len(slots)
-    return names(Identifiers(keys[0], keys[1:]), message_id, slots, numbers)
+    made = math.inf if message.attempted is None else message.attempted
+    return names(linkkeys.identifiers(keys, made), message.id, slots, numbers)

@@ -69,17 +69,26 @@ class Identifiers:
 
     Args:
         key: 16 to 64 octets of chance; makes all new ones.
-        older: keys that made earlier ones, which still hold.
+        others: keys that made earlier ones, which still hold, or will make later ones.
     """
 
-    def __init__(self, key: bytes, older: Sequence[bytes] = ()) -> None:
-        for each in (key, *older):
+    def __init__(self, key: bytes, others: Sequence[bytes] = ()) -> None:
+        self.use(key, others)
+
+    def use(self, key: bytes, others: Sequence[bytes] = ()) -> None:
+        """
+        Take other keys from now on; the arguments are those of the class.
+
+        Raises:
+            ValueError: one is too short or too long.
+        """
+        for each in (key, *others):
             if len(each) not in KEY_OCTETS:
                 raise ValueError(
                     f"a key for identifiers has {KEY_OCTETS.start} to {KEY_OCTETS.stop - 1}"
                     f" octets, this one has {len(each)}"
                 )
-        self._keys = (key, *older)
+        self._keys = (key, *others)
 
     def make(self, message_id: str, kind: str, number: int, origin: int) -> str:
         """

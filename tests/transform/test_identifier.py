@@ -100,10 +100,10 @@ class IdentifiersTests(SynchronousTestCase):
     @given(IDENTIFIED)
     def test_rotation(self, what: Identified) -> None:
         """Identifiers of older keys hold while those are given; new ones have the new key."""
-        new = Identifiers(b"n" * 16, older=[b"o" * 16, KEY])
+        new = Identifiers(b"n" * 16, others=[b"o" * 16, KEY])
         self.assertEqual(what, new.read(made(what)))
         self.assertIsNone(IDENTIFIERS.read(made(what, new)))
-        self.assertIsNone(Identifiers(b"n" * 16, older=[b"o" * 16]).read(made(what)))
+        self.assertIsNone(Identifiers(b"n" * 16, others=[b"o" * 16]).read(made(what)))
 
     def test_refused(self) -> None:
         """What cannot be written is refused by name."""
@@ -125,3 +125,15 @@ class IdentifiersTests(SynchronousTestCase):
             error = self.assertRaises(ValueError, Identifiers, key)
             self.assertIn("has 16 to 64 octets", str(error))
             self.assertRaises(ValueError, Identifiers, KEY, [key])
+
+    def test_other_keys_later(self) -> None:
+        """Other keys can be taken up: new identifiers have the new one, the old ones hold."""
+        identifiers = Identifiers(KEY)
+        what = Identified("m" * 16, "click", 3, 1)
+        before = made(what, identifiers)
+        identifiers.use(b"n" * 16, [KEY])
+        after = made(what, identifiers)
+        self.assertNotEqual(before, after)
+        self.assertEqual([what] * 2, [identifiers.read(each) for each in (before, after)])
+        self.assertRaises(ValueError, identifiers.use, b"short")
+        self.assertEqual(what, identifiers.read(after))
