@@ -10,9 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from smtpeter.bases import Bases
-from smtpeter.config import Config
+from smtpeter.config import Config, ConfigError
 from smtpeter.delivery.courier import draft_of
 from smtpeter.events.places import Places
 from smtpeter.events.recorder import Recorder
@@ -25,7 +27,7 @@ from smtpeter.store import origins, queue, trackingkeys
 from smtpeter.store.database import Database
 from smtpeter.store.store import Store
 from smtpeter.store.trackingkeys import TrackingKey
-from smtpeter.threads import Threads
+from smtpeter.threads import Threads, ThreadsEnded
 from smtpeter.transform.identifier import Identifiers
 from smtpeter.values import frozen
 from smtpeter.web.tracking.copies import Copies
@@ -41,6 +43,9 @@ KEEP_SECONDS = 400 * 86_400.0
 MOST_WORKERS = 8
 # What workers load before they are asked for anything.
 MODULES = ("smtpeter.transform.textstages", "smtpeter.transform.inlinecss")
+
+
+_log = Logger()
 
 
 @frozen
@@ -95,7 +100,13 @@ class Readers:
 
 
 def readers(
-    config: Config, store: Store, threads: Threads, links: Links, rework: Reworking, reactor: Any
+    config: Config,
+    store: Store,
+    threads: Threads,
+    links: Links,
+    rework: Reworking,
+    places: Places,
+    reactor: Any,
 ) -> Readers:
     """Everything that readers' browsers meet."""
 
@@ -105,7 +116,7 @@ def readers(
             return None
         return await rework.page(draft_of(*found))
 
-    recorder = Recorder(store, config.state_dir / JOURNAL, Places(), threads.call, reactor)
+    recorder = Recorder(store, config.state_dir / JOURNAL, places, threads.call, reactor)
     fetcher = Fetcher(reactor, private=config.http.allow_private_addresses)
     public = urlsplit(config.http.public_url).hostname or ""
     tracking = Tracking(
@@ -118,6 +129,23 @@ def readers(
         lambda message_id: Deferred.fromCoroutine(web_version(message_id)),
     )
     return Readers(tracking, recorder)
+
+
+def renew_places(places: Places, threads: Threads) -> None:
+    """Read the file of places again, if there is one; what cannot be used is logged."""
+    if places:
+        threads.call(places.reload).addCallbacks(_places_renewed, _places_stay)
+
+
+def _places_renewed(_: object) -> None:
+    _log.info("The file of tracking.places was read again")
+
+
+def _places_stay(failure: Failure) -> None:
+    if failure.check(ConfigError):
+        _log.error("The places stay as they were: {error}", error=failure.getErrorMessage())
+    elif not failure.check(ThreadsEnded):
+        _log.failure("The places stay as they were", failure)
 
 
 def workers(reactor: Any) -> Workers:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from smtpeter.config import Config, ConfigError, doubts
+from smtpeter.events.places import Places
 from smtpeter.ports import bound
 from smtpeter.statelock import is_running
 from smtpeter.store.database import Database, StoreError
@@ -28,7 +29,12 @@ def rehearse(config: Config, now: dt.datetime) -> Findings:
     """Try what a start needs. While the service runs, ports that are taken are taken as its own."""
     faults: list[str] = []
     warnings = list(doubts(config))
-    for attempt in (_state_directory(config), _certificate(config, now), _database(config)):
+    for attempt in (
+        _state_directory(config),
+        _certificate(config, now),
+        _places(config),
+        _database(config),
+    ):
         try:
             warnings += attempt
         except (ConfigError, StoreError) as error:
@@ -61,6 +67,11 @@ def _certificate(config: Config, now: dt.datetime) -> Iterator[str]:
         pair, _ = read_pair(certificate, private_key)
         if pair.expiry < now:
             yield f"tls.certificate: {certificate} expired on {pair.expiry.date().isoformat()}"
+
+
+def _places(config: Config) -> Iterator[str]:
+    Places.open(config.tracking.places)
+    yield from ()
 
 
 def _database(config: Config) -> Iterator[str]:

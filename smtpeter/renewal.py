@@ -1,4 +1,4 @@
-"""SIGHUP: take up the certificate and the configuration anew, as far as sessions allow."""
+"""SIGHUP: take up certificate, places and configuration anew, as far as sessions allow."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class Renewal(Service):
 
     Args:
         limits_changed: called when the limits of receivers may be others.
+        renew_places: has the file of places read again.
     """
 
     _log = Logger()
@@ -40,11 +41,13 @@ class Renewal(Service):
         current: Current,
         tls: ServerTLS,
         limits_changed: Callable[[], None],
+        renew_places: Callable[[], None],
         reactor: IReactorFromThreads,
     ) -> None:
         self._current = current
         self._tls = tls
         self._limits_changed = limits_changed
+        self._renew_places = renew_places
         self._reactor = reactor
         self._before: Any = signal.SIG_DFL
 
@@ -62,6 +65,7 @@ class Renewal(Service):
     def renew(self) -> None:
         """Read again; what cannot be used is logged, and the old stays in force."""
         self._tls.reload()
+        self._renew_places()
         before = self._current.config
         if before.path is None:
             return

@@ -34,6 +34,7 @@ from smtpeter.delivery.queue import DeliveryQueue
 from smtpeter.delivery.receivers import QueueSettings
 from smtpeter.delivery.reports import ReportWriter
 from smtpeter.delivery.schedule import Schedule
+from smtpeter.events.places import Places
 from smtpeter.firststart import first_start
 from smtpeter.housekeeping import Housekeeping
 from smtpeter.intake import Intake, IntakeSettings
@@ -42,7 +43,7 @@ from smtpeter.linkkeys import LinkKeys
 from smtpeter.message.features import HEADER_PREFIX
 from smtpeter.ports import PortService, claim
 from smtpeter.readers import links as links_of
-from smtpeter.readers import readers, reworking, workers
+from smtpeter.readers import readers, renew_places, reworking, workers
 from smtpeter.renewal import Current, Renewal
 from smtpeter.reworking import Reworking
 from smtpeter.smtp.factory import ConnectionLimit, SmtpFactory
@@ -115,6 +116,7 @@ def build(config: Config, reactor: Any) -> IService:
     make_state_directory(config)
     lock = StateLock(config.state_dir)
     tls = server_tls(config, datetime.now(UTC))
+    places = Places.open(config.tracking.places)
     claimed = claim_ports(config)
     database = Database.open(config.database.url, config.state_dir)
     if config.path is None:
@@ -130,7 +132,7 @@ def build(config: Config, reactor: Any) -> IService:
     current = Current(config)
     helpers = workers(reactor)
     rework = reworking(store, links, helpers)
-    met = readers(config, store, threads, links, rework, reactor)
+    met = readers(config, store, threads, links, rework, places, reactor)
     outbound = take_out(current, keys, store, threads, rework, reactor)
     portal = let_in(config, keys, store, threads, outbound)
     budget = ContentBudget(config.smtp.max_content_in_flight_octets)
@@ -157,7 +159,13 @@ def build(config: Config, reactor: Any) -> IService:
     for key, claims in claimed.items():
         fill(ports, *(PortService(reactor, port, factories[key]) for port in claims))
     root = RootService(reactor, (ConfigError, StoreError))
-    renewal = Renewal(current, tls, outbound.queue.limits_changed, reactor)
+    renewal = Renewal(
+        current,
+        tls,
+        outbound.queue.limits_changed,
+        lambda: renew_places(places, threads),
+        reactor,
+    )
     watch = CertificateWatch(tls, reactor)
     keeping = Housekeeping(store, config.database.keep_seconds, reactor)
     link_keys = LinkKeys(store, links.identifiers, links.keys, reactor)

@@ -115,10 +115,12 @@ class DerivedTests(FileTestCase):
     def test_relative_names(self) -> None:
         """Names of files are relative to the directory of the configuration file."""
         config = self.loaded(
-            'state_dir = "state"\n[tls]\ncertificate = "c.pem"\nprivate_key = "/etc/k.pem"'
+            'state_dir = "state"\ntracking.places = "p.mmdb"\n'
+            '[tls]\ncertificate = "c.pem"\nprivate_key = "/etc/k.pem"'
         )
         self.assertEqual(self.directory / "state", config.state_dir)
         self.assertEqual(self.directory / "c.pem", config.tls.certificate)
+        self.assertEqual(self.directory / "p.mmdb", config.tracking.places)
         self.assertEqual(Path("/etc/k.pem"), config.tls.private_key)
 
     def test_receivers(self) -> None:

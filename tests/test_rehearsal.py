@@ -16,6 +16,7 @@ from smtpeter.rehearsal import Findings, rehearse
 from smtpeter.selfsigned import LIFETIME, ensure_self_signed
 from smtpeter.statelock import StateLock
 from smtpeter.store.database import Database
+from tests.events.mmdb import write_mmdb
 
 NOW = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
 ONE_PORT = """
@@ -100,6 +101,15 @@ class RehearsalTests(SynchronousTestCase):
         found = self.rehearse(OWN_CERTIFICATE, now=NOW + LIFETIME + dt.timedelta(days=1))
         self.assertEqual([], found.faults)
         self.assertIn("certificate.pem expired on 2036-", found.warnings[0])
+
+    def test_places(self) -> None:
+        """A file of places that is missing or none of its kind is a fault that names the key."""
+        further = '[tracking]\nplaces = "cities.mmdb"\n'
+        [fault] = self.rehearse(further).faults
+        self.assertEqual("tracking.places: ", fault[:17])
+        self.assertIn(f"{self.directory}/cities.mmdb cannot be read", fault)
+        write_mmdb(self.directory / "cities.mmdb", {})
+        self.assertEqual(Findings([], []), self.rehearse(further))
 
     def test_newer_database(self) -> None:
         """A database of a newer program is a fault."""

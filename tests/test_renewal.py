@@ -49,10 +49,12 @@ class RenewalTests(SynchronousTestCase):
         self.current = Current(load(str(self.file)))
         self.tls = FakeTLS()
         self.changes: list[int] = []
+        self.renewals: list[str] = []
         self.renewal = Renewal(
             self.current,
             cast("ServerTLS", self.tls),
             lambda: self.changes.append(self.connections()),
+            lambda: self.renewals.append("places"),
             cast("IReactorFromThreads", FakeReactor()),
         )
 
@@ -68,6 +70,13 @@ class RenewalTests(SynchronousTestCase):
         self.renewal.renew()
         self.assertEqual([7], self.changes)
         self.assertEqual(1, self.tls.reloads)
+
+    def test_places(self) -> None:
+        """The file of places is read again, whatever becomes of the configuration."""
+        self.renewal.renew()
+        self.write(product="one", connections="many")
+        self.renewal.renew()
+        self.assertEqual(["places"] * 2, self.renewals)
 
     def test_doubts(self) -> None:
         """New limits that are hardly meant are logged as at the start."""

@@ -130,6 +130,12 @@ class RefusalTests(ServiceCase):
         (self.directory / "state" / "smtpeter.db").write_bytes(b"no database at all" * 100)
         self.assertIn("smtpeter.db", self.refused(self.write(NO_PORTS)))
 
+    def test_places(self) -> None:
+        """So is a file of places that is missing."""
+        said = self.refused(self.write(f'{NO_PORTS}[tracking]\nplaces = "cities.mmdb"\n'))
+        self.assertEqual("tracking.places: ", said[:17])
+        self.assertIn("No such file", said)
+
     def test_state_directory(self) -> None:
         """So is a state directory that cannot be made."""
         (self.directory / "state").write_text("a file is in the way")

@@ -177,6 +177,7 @@ def _completed(config: Config, base: Path) -> Config:
             config.tracking,
             host=config.tracking.host or config.hostname,
             bounce_host=config.tracking.bounce_host or config.hostname,
+            places=_below(base, config.tracking.places),
         ),
         delivery=attrs.evolve(
             config.delivery,

@@ -116,10 +116,16 @@ class Http:
 
 @frozen
 class Tracking:
-    """The names that rewritten links and addresses get; filled in when loaded."""
+    """
+    What tracked links and addresses are made of; the hosts are filled in when loaded.
+
+    Attributes:
+        places: a file that knows where addresses are; None for none.
+    """
 
     host: str = key("host", values.host_or_nothing, "")
     bounce_host: str = key("bounce_host", values.host_or_nothing, "")
+    places: Path | None = key("places", values.file_or_nothing, "")
 
 
 CONNECTIONS = values.whole_number(1, 10_000)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from twisted.logger import Logger
 
 from smtpeter.events.bursts import Bursts
-from smtpeter.events.places import NOWHERE, Places
+from smtpeter.events.places import NOWHERE, Place
 from smtpeter.events.signals import Request, judge
 from smtpeter.events.visit import Visit
 from smtpeter.store.events import Event
@@ -17,29 +19,36 @@ _log = Logger()
 class Judging:
     """Makes events of visits."""
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
+    def __init__(self) -> None:
         self._bursts = Bursts()
 
     def note(self, visit: Visit) -> None:
         """Look at a visit before those are judged that came around its time."""
         self._bursts.note(visit)
 
-    def event(self, visit: Visit, message: Sent | None) -> Event | None:
+    def event(
+        self, visit: Visit, message: Sent | None, places: Mapping[str, Place]
+    ) -> Event | None:
         """
         The event of a visit.
 
         None for one of a message that is known no longer, and for a request that is no GET.
+
+        Args:
+            places: those of the addresses that `place_wanted` wants to know.
         """
         if message is None or visit.method != "GET":
             return None
         try:
-            return self._event(visit, message)
-        except Exception:  # it may not hold up all others for ever
-            _log.failure("a visit is passed over by a fault of ours")
+            return self._event(visit, message, places.get(visit.address, NOWHERE))
+        except Exception as error:  # it may not hold up all others for ever
+            if message.settings.privacy:  # the text of an error may tell what it met
+                _log.error("a visit is passed over by our {fault}", fault=type(error).__name__)
+            else:
+                _log.failure("a visit is passed over by a fault of ours")
             return None
 
-    def _event(self, visit: Visit, message: Sent) -> Event:
+    def _event(self, visit: Visit, message: Sent, place: Place) -> Event:
         return Event(
             time=visit.time,
             kind=visit.kind,
@@ -49,14 +58,13 @@ class Judging:
             recipient=message.recipient,
             tags=message.tags,
             template_id=message.template_id,
-            details=self._details(visit, message),
+            details=self._details(visit, message, place),
         )
 
-    def _details(self, visit: Visit, message: Sent) -> dict[str, str]:
+    def _details(self, visit: Visit, message: Sent, place: Place) -> dict[str, str]:
         private = message.settings.privacy
-        # Every field of a request can tell one reader from the others, and a place is made
-        # of an address.
-        place = NOWHERE if private else self._places.of(visit.address)
+        # Every field of a request can tell one reader from the others.
+        place = NOWHERE if private else place
         judgement = judge(self._request(visit, message))
         return {
             "headers": "" if private else visit.headers,
@@ -76,7 +84,13 @@ class Judging:
             seconds_since_delivery=_seconds_since_delivery(visit, message),
             different_links=self._bursts.different_links(visit),
             honeypot=visit.honeypot,
+            client=visit.judged().client,
         )
+
+
+def place_wanted(visit: Visit, message: Sent | None) -> bool:
+    """Whether an event will tell the place of a visit; else nobody may look for it."""
+    return message is not None and visit.method == "GET" and not message.settings.privacy
 
 
 def _of_kind(visit: Visit) -> dict[str, str]:

@@ -7,6 +7,7 @@ up to its limit; what is in it becomes events later.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from twisted.application.service import Service
@@ -16,8 +17,8 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smtpeter.events.journal import Journal, JournalFull
-from smtpeter.events.judging import Judging
 from smtpeter.events.places import Places
+from smtpeter.events.sealing import Seal
 from smtpeter.events.takeover import InThread, SharedJournal, Takeover
 from smtpeter.events.visit import Visit
 from smtpeter.store.database import StoreError
@@ -28,6 +29,8 @@ from smtpeter.store.writer import WriterBusy
 ROUND_SECONDS = 0.5
 RETRY_SECONDS = 5.0
 WAITING_LIMIT = 20_000
+# At the stop, for what is left.
+LAST_SECONDS = 5.0
 
 
 class Recorder(Service):
@@ -51,7 +54,8 @@ class Recorder(Service):
     ) -> None:
         self._journal = Journal(directory)
         self._shared = SharedJournal(self._journal, in_thread)
-        self._takeover = Takeover(store, self._shared, Judging(places), clock)
+        self._seal = Seal()
+        self._takeover = Takeover(store, self._shared, self._seal, places, in_thread, clock)
         self._clock = clock
         self._waiting: list[bytes] = []
         self._lost = 0
@@ -61,7 +65,7 @@ class Recorder(Service):
     def note(self, visit: Visit) -> None:
         """Take a visit, at once and in any case; what is too much is counted and lost."""
         if len(self._waiting) < WAITING_LIMIT:
-            self._waiting.append(visit.line())
+            self._waiting.append(visit.line(self._seal))
         else:
             self._lost += 1
 
@@ -69,13 +73,17 @@ class Recorder(Service):
         """Open the journal; what an earlier process has left in it is next."""
         Service.startService(self)
         self._journal.open()
-        for part in (self._write_down, self._take_over):
+        for part in (self._write_down, lambda: self._take_over(lambda: bool(self.running))):
             loop = LoopingCall(lambda part=part: Deferred.fromCoroutine(part()))
             loop.clock = self._clock
             self._rounds.append((loop, loop.start(ROUND_SECONDS)))
 
     def stopService(self) -> Deferred[None]:
-        """At the end all that waits is in the journal, for the next process."""
+        """
+        At the end all that waits is in the store, if that can be in time, else in the journal.
+
+        The next process would not know any more who came.
+        """
         Service.stopService(self)
         return Deferred.fromCoroutine(self._stop())
 
@@ -86,6 +94,8 @@ class Recorder(Service):
         for _, ended in rounds:
             await ended
         await self._write_down()
+        until = self._clock.seconds() + LAST_SECONDS
+        await self._take_over(lambda: self._clock.seconds() < until)
 
     async def _write_down(self) -> None:
         """Write what waits to the journal."""
@@ -103,12 +113,12 @@ class Recorder(Service):
             self._log.error("the journal of visits cannot be written: {error}", error=error)
             self._waiting = lines + self._waiting
 
-    async def _take_over(self) -> None:
+    async def _take_over(self, may_go_on: Callable[[], bool]) -> None:
         """Take over all that is in the journal, unless the store has failed just now."""
         if self._clock.seconds() < self._retry_at:
             return
         try:
-            while self.running and await self._takeover.step():
+            while may_go_on() and await self._takeover.step():
                 pass
         except (StoreError, WriterBusy, OSError) as error:
             self._log.warn("clicks and opens wait in the journal: {error}", error=error)

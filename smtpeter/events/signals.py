@@ -89,6 +89,7 @@ class Request:
         seconds_since_delivery: below zero when it came before; None when it is not known.
         different_links: of the same message, asked for within `LINKS_WINDOW_SECONDS`, with this.
         honeypot: whether it asked for the link that no reader can see.
+        client: what `known_client` has said of user agent and address; None to ask it.
     """
 
     kind: str
@@ -98,6 +99,7 @@ class Request:
     seconds_since_delivery: float | None = None
     different_links: int = 1
     honeypot: bool = False
+    client: str | None = None
 
 
 class Judgement(NamedTuple):
@@ -124,19 +126,25 @@ def judge(request: Request) -> Judgement:
 
 def _reason(request: Request) -> str:
     """The surest signal first."""
-    agent = request.user_agent[:_AGENT_CHARACTERS].strip()
-    name = _known_agent(agent) or _known_network(request.address)
+    client = request.client
+    if client is None:
+        client = known_client(request.user_agent, request.address)
     seconds = request.seconds_since_delivery
     signals = (
         (HONEYPOT, request.honeypot),
         (HEAD, request.method == "HEAD"),
-        (name, bool(name)),
-        (NO_AGENT, not agent),
+        (client, bool(client)),
         (SOON, seconds is not None and seconds < SOON_SECONDS),
         # A message is opened with all its images; its links are clicked one at a time.
         (MANY_LINKS, request.kind == "click" and request.different_links >= MANY),
     )
     return next((reason for reason, seen in signals if seen), "")
+
+
+def known_client(user_agent: str, address: str) -> str:
+    """What a client gives away by who it is, "" for nothing."""
+    agent = user_agent[:_AGENT_CHARACTERS].strip()
+    return _known_agent(agent) or _known_network(address) or ("" if agent else NO_AGENT)
 
 
 @lru_cache(maxsize=1024)

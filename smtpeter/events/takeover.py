@@ -12,7 +12,9 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from smtpeter.events.journal import Batch, Journal
-from smtpeter.events.judging import Judging
+from smtpeter.events.judging import Judging, place_wanted
+from smtpeter.events.places import Place, Places
+from smtpeter.events.sealing import Seal
 from smtpeter.events.visit import Visit
 from smtpeter.store import events, journal
 from smtpeter.store.database import ValueRefused
@@ -48,16 +50,28 @@ class Takeover:
 
     The store remembers how far it is, in the transaction that writes the events. So it can
     be asked again whenever a crash or a lost answer leaves that open.
+
+    Args:
+        seal: opens what the lines of the journal hide.
     """
 
     _log = Logger()
 
     def __init__(
-        self, store: Store, shared: SharedJournal, judging: Judging, clock: IReactorTime
+        self,
+        store: Store,
+        shared: SharedJournal,
+        seal: Seal,
+        places: Places,
+        in_thread: InThread,
+        clock: IReactorTime,
     ) -> None:
         self._store = store
         self._shared = shared
-        self._judging = judging
+        self._seal = seal
+        self._places = places
+        self._in_thread = in_thread
+        self._judging = Judging()
         self._clock = clock
         self._position: int | None = None  # in the oldest file; None when it has to be asked for
         self._gone: list[str] = []
@@ -96,15 +110,21 @@ class Takeover:
             count = len(batch.lines) - len(visits)
             self._log.warn("{count} damaged lines in {name}", count=count, name=batch.journal)
         known = await self._store.read(sent, {visit.message for visit in visits})
+        wanted = {
+            visit.address for visit in visits if place_wanted(visit, known.get(visit.message))
+        }
+        places: Mapping[str, Place] = {}
+        if self._places and wanted:
+            places = await self._in_thread(self._places.of_all, wanted)
 
         def row(visit: Visit) -> Mapping[str, Any] | None:
-            event = self._judging.event(visit, known.get(visit.message))
+            event = self._judging.event(visit, known.get(visit.message), places)
             return events.append([event]).rows[0] if event else None
 
         return Change(events.APPEND, await self._in_turns(row, visits))
 
     def _read(self, line: bytes) -> Visit | None:
-        visit = Visit.from_line(line)
+        visit = Visit.from_line(line, self._seal)
         if visit is not None:
             self._judging.note(visit)
         return visit

@@ -6,6 +6,12 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from smtpeter.events.sealing import Seal
+from smtpeter.events.signals import known_client
+
+# Nobody has looked yet what the client gives away.
+UNKNOWN = "?"
+
 # What these hold is between the reader's program and us. Written as Twisted writes them.
 SECRET_FIELDS = frozenset({b"Cookie", b"Authorization", b"Proxy-Authorization"})
 
@@ -26,6 +32,8 @@ class Visit(NamedTuple):
         address: the client's IP address.
         headers: the fields of the request, one `Name: value` a line.
         honeypot: it is the link that no person can see.
+        client: what the client gives away by its address and its headers, "" for nothing, as
+            `smtpeter.events.signals` says it; or `UNKNOWN`.
     """
 
     time: float
@@ -39,6 +47,7 @@ class Visit(NamedTuple):
     address: str
     headers: str
     honeypot: bool = False
+    client: str = UNKNOWN
 
     @property
     def user_agent(self) -> str:
@@ -49,22 +58,41 @@ class Visit(NamedTuple):
                 return value.strip()
         return ""
 
-    def line(self) -> bytes:
-        """One line of a journal; `from_line` reads it back."""
-        return json.dumps(self).encode() + b"\n"
+    def judged(self) -> Visit:
+        """The same, with what the client gives away."""
+        if self.client != UNKNOWN:
+            return self
+        return self._replace(client=known_client(self.user_agent, self.address))
+
+    def line(self, seal: Seal) -> bytes:
+        """
+        One line of a journal; `from_line` reads it back.
+
+        Whether the sender wants privacy is not known yet, and the store cannot always be asked.
+        So no line tells who came, except to the process that wrote it.
+        """
+        sealed = seal.close(f"{self.address}\n{self.headers}")
+        return json.dumps(self.judged()._replace(address="", headers=sealed)).encode() + b"\n"
 
     @classmethod
-    def from_line(cls, line: bytes) -> Visit | None:
-        """Read a line of a journal; None when it is none, as one that was cut off."""
+    def from_line(cls, line: bytes, seal: Seal) -> Visit | None:
+        """
+        Read a line of a journal; None when it is none, as one that was cut off.
+
+        What another process has noted comes without its address and headers.
+        """
         try:
             values = json.loads(line)
             visit = cls(*values)
         except (ValueError, TypeError):
             return None
-        return visit if tuple(map(type, visit)) == _TYPES else None
+        if tuple(map(type, visit)) != _TYPES:
+            return None
+        address, _, headers = (seal.open(visit.headers) or "").partition("\n")
+        return visit._replace(address=address, headers=headers)
 
 
-_TYPES = (float, str, str, int, str, str, str, str, str, str, bool)
+_TYPES = (float, str, str, int, str, str, str, str, str, str, bool, str)
 
 
 def header_lines(fields: Iterable[tuple[bytes, Sequence[bytes]]]) -> str:

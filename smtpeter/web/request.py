@@ -42,6 +42,8 @@ class Request(server.Request):
         target: what is asked for, octet for octet as it came; it may hold a token.
         fixed_fields: further lines for the header of the answer.
         from_reader: it is that of somebody who reads mail; the access log does not tell of it.
+        at_readers_host: it may be, as browsers ask for more than they are told to; no log tells
+            the address.
         gone: the client has hung up; nobody reads an answer.
     """
 
@@ -58,6 +60,7 @@ class Request(server.Request):
         self.target = b""
         self.fixed_fields = b""
         self.from_reader = False
+        self.at_readers_host = False
         self.gone = False
         self._received = False
         self._begun = channel.site.reactor.seconds()
@@ -157,7 +160,7 @@ class Request(server.Request):
         self.gone = True
         self.body.close()
         if self._received and not self.from_reader and not self.finished:
-            self._log.info("{client} hung up on request {id}", client=self.client_host, id=self.id)
+            self._log.info("{client} hung up on request {id}", client=self.client_shown, id=self.id)
         for notification in self.notifications:
             notification.addErrback(
                 lambda _: None
@@ -173,6 +176,11 @@ class Request(server.Request):
     def client_host(self) -> str:
         """The client's IP address, "" for a client without one."""
         return str(getattr(self.getClientAddress(), "host", ""))
+
+    @property
+    def client_shown(self) -> str:
+        """The same, as logs may tell it."""
+        return "somebody" if self.at_readers_host else self.client_host
 
     @property
     def seconds(self) -> float:

@@ -52,6 +52,17 @@ class Channel(http.HTTPChannel):
     def checkPersistence(self, request: Request, version: bytes) -> bool:
         return not self.site.closing and bool(super().checkPersistence(request, version))
 
+    def timeoutConnection(self) -> None:
+        """Close what is idle; the way of Twisted logs an address, which may be a reader's."""
+        if self.abortTimeout is not None:
+            self._abortingCall = self.callLater(self.abortTimeout, self.forceAbortClient)
+        self.loseConnection()
+
+    def forceAbortClient(self) -> None:
+        """Cut off who does not let go; the same as above is true of this."""
+        self._abortingCall = None
+        self.transport.abortConnection()
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._cancel_deadline()
         super().connectionLost(reason)
@@ -156,7 +167,7 @@ class Site(server.Site):
             return
         self._log.info(
             "{client} {method} {path} {status} {octets} octets in {seconds:.3f} s, request {id}",
-            client=request.client_host,
+            client=request.client_shown,
             method=request.method.decode("ascii", "backslashreplace"),
             path=request.path.decode("ascii", "backslashreplace"),
             status=request.code,

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, execute, fail
 
+from smtpeter.events.sealing import Seal
 from smtpeter.events.visit import Visit
 from smtpeter.store.database import Database, StoreUnavailable
 from smtpeter.store.store import Store
@@ -32,6 +33,16 @@ def visit(link: int = 0, **changed: Any) -> Visit:
         "headers": f"Host: clicks.shop.example\nUser-Agent: {BROWSER}",
     }
     return Visit(**(facts | changed))
+
+
+class OpenSeal(Seal):
+    """Hides nothing, so that a line is always the same."""
+
+    def close(self, text: str) -> str:
+        return text
+
+    def open(self, sealed: str) -> str | None:
+        return sealed
 
 
 class PromptStore(Store):

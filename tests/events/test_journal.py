@@ -9,12 +9,12 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.events.journal import BATCH_OCTETS, FILE_OCTETS, Journal, JournalFull
-from tests.events.house import visit
+from tests.events.house import OpenSeal, visit
 
 
 def line(link: int = 0, **changed: Any) -> bytes:
     """A visit, as a journal has it."""
-    return visit(link, **changed).line()
+    return visit(link, **changed).line(OpenSeal())
 
 
 class JournalTests(SynchronousTestCase):

@@ -1,20 +1,30 @@
 from __future__ import annotations
 
 from attrs import evolve
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.events import judging as module
 from smtpeter.events import signals
-from smtpeter.events.judging import Judging
-from smtpeter.events.places import Places
-from smtpeter.events.signals import HEAD, HONEYPOT, MANY, MANY_LINKS, SOON, Judgement, Request
+from smtpeter.events.judging import Judging, place_wanted
+from smtpeter.events.places import Place
+from smtpeter.events.signals import (
+    HEAD,
+    HONEYPOT,
+    MANY,
+    MANY_LINKS,
+    PROGRAM,
+    SOON,
+    Judgement,
+    Request,
+)
 from smtpeter.events.visit import Visit
 from smtpeter.store.events import Event
 from smtpeter.store.sent import Sent
 from smtpeter.store.settings import NO_SETTINGS, LoginSettings
 from tests.events.house import MESSAGE, NOW, visit
-from tests.events.test_places import FewRecords
 
+PLACE = Place("Utrecht", "Netherlands", "NL", "UT")
 SENT = Sent(
     account_id=7,
     envelope="noor@shop.example",
@@ -31,13 +41,14 @@ class JudgingTests(SynchronousTestCase):
     """Visits that become events."""
 
     def setUp(self) -> None:
-        self.judging = Judging(Places(FewRecords()))
+        self.judging = Judging()
+        self.places = {visit().address: PLACE}
 
     def events(self, *visits: Visit, sent: Sent = SENT) -> list[Event]:
         for each in visits:
             self.judging.note(each)
         known = {MESSAGE: sent}
-        events = [self.judging.event(each, known.get(each.message)) for each in visits]
+        events = [self.judging.event(each, known.get(each.message), self.places) for each in visits]
         return [event for event in events if event is not None]
 
     def details(self, each: Visit, sent: Sent = SENT) -> dict[str, str]:
@@ -99,6 +110,24 @@ class JudgingTests(SynchronousTestCase):
         self.assertIn("curl", visit(headers="User-Agent: curl/8").headers)
         self.assertNotEqual("", self.reason(visit(headers="User-Agent: curl/8"), private))
 
+    def test_place_wanted(self) -> None:
+        """Nobody looks for the place of whom the sender grants privacy, or that no event has."""
+        self.assertTrue(place_wanted(visit(), SENT))
+        self.assertFalse(place_wanted(visit(), evolve(SENT, settings=LoginSettings(privacy=True))))
+        self.assertFalse(place_wanted(visit(), None))
+        self.assertFalse(place_wanted(visit(method="HEAD"), SENT))
+
+    def test_place_unknown(self) -> None:
+        """An address that nobody has looked up, or of which nothing is known, has no place."""
+        self.assertEqual("", self.details(visit(address="192.0.2.1"))["city"])
+
+    def test_after_a_crash(self) -> None:
+        """Where only the client's judgement is left of it, it is judged by that."""
+        left = visit(address="", headers="")
+        self.assertEqual("", self.reason(left._replace(client="")))
+        self.assertEqual(PROGRAM, self.reason(left._replace(client=PROGRAM)))
+        self.assertEqual("", self.details(left._replace(client=""))["ip"])
+
     def test_soon(self) -> None:
         """Who comes right after the delivery, or before it, is no person."""
         self.assertEqual(SOON, self.reason(visit(), evolve(SENT, delivered=NOW - 1)))
@@ -133,3 +162,18 @@ class JudgingTests(SynchronousTestCase):
         events = self.events(visit(1), visit(2, address="192.0.2.1"), visit(3))
         self.assertEqual(2, len(events))
         self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
+
+    def test_private_fault(self) -> None:
+        """What is logged of such a fault does not tell who it was."""
+
+        def judge(request: Request) -> Judgement:
+            raise ValueError(request.address, request.user_agent)
+
+        self.patch(module, "judge", judge)
+        with capturedLogs() as logged:
+            self.assertEqual(
+                [], self.events(visit(), sent=evolve(SENT, settings=LoginSettings(privacy=True)))
+            )
+        self.assertIn("ValueError", repr(logged))
+        for told in (visit().address, "Firefox"):
+            self.assertNotIn(told, repr(logged))

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import func, select
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 
 from smtpeter.events import recorder as module
 from smtpeter.events.places import Places
-from smtpeter.events.recorder import RETRY_SECONDS, ROUND_SECONDS, Recorder
+from smtpeter.events.recorder import LAST_SECONDS, RETRY_SECONDS, ROUND_SECONDS, Recorder
+from smtpeter.events.sealing import Seal
+from smtpeter.events.signals import PROGRAM, SOON
 from smtpeter.events.takeover import AT_ONCE
 from smtpeter.events.visit import Visit
-from smtpeter.store import tables
+from smtpeter.store import accounts, tables
 from smtpeter.store.database import ValueRefused
 from smtpeter.store.events import Event, events_of
+from smtpeter.store.switching import change_login
 from tests.events.house import NOW, PromptStore, in_thread, visit
-from tests.store.cases import DatabaseCase, OnPostgresql, message
+from tests.events.test_places import FewRecords
+from tests.store.cases import DatabaseCase, OnPostgresql, message, parcel
 
 
 class RecorderTests(DatabaseCase):
@@ -29,11 +35,26 @@ class RecorderTests(DatabaseCase):
         super().store(self.sent)
         self.prompt = PromptStore(self.database)
         self.clock = Clock()
+        self.threads: list[str] = []
+        self.records = FewRecords()
+        self.places = Places(self.records)
         self.recorder = self.started()
+
+    def in_thread(self, function: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        self.threads.append(function.__name__)
+        return in_thread(function, *args)
+
+    def stop(self) -> None:
+        """Stop the service, which may take its time."""
+        stopped = self.recorder.stopService()
+        while not stopped.called:
+            self.clock.advance(0)
+        self.successResultOf(stopped)
 
     def started(self) -> Recorder:
         """A recorder as a process has it that starts; it is not stopped by itself."""
-        recorder = Recorder(self.prompt, self.directory / "visits", Places(), in_thread, self.clock)
+        directory = self.directory / "visits"
+        recorder = Recorder(self.prompt, directory, self.places, self.in_thread, self.clock)
         recorder.startService()
         return recorder
 
@@ -191,7 +212,7 @@ class RecorderTests(DatabaseCase):
     def test_torn(self) -> None:
         """A line that a crash has cut off holds up nothing."""
         path = self.directory / "visits" / "0000000000000000001-aaaaaaaaaaaa.visits"
-        path.write_bytes(self.visit(1).line() + self.visit(2).line()[:100])
+        path.write_bytes(self.visit(1).line(Seal()) + self.visit(2).line(Seal())[:100])
         self.crash()
         self.note(3)
         self.round()
@@ -242,14 +263,126 @@ class RecorderTests(DatabaseCase):
         self.assertEqual([1, 2, 5], self.links())
 
     def test_stop(self) -> None:
-        """At the end what was noted is in the journal, for the next process."""
+        """At the end what was noted is in the store, with all that is known of it."""
+        self.note(1, 2)
+        self.stop()
+        self.assertEqual(([1, 2], 0), (self.links(), self.files()))
+        self.assertEqual({"203.0.113.9"}, {event.details["ip"] for event in self.events()})
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_stop_without_the_store(self) -> None:
+        """What the store does not take at the end is in the journal, for the next process."""
+        self.prompt.down = True
         self.note(1)
-        self.successResultOf(self.recorder.stopService())
+        self.stop()
         self.assertEqual(([], 1), (self.links(), self.files()))
         self.assertEqual([], self.clock.getDelayedCalls())
+        self.prompt.down = False
         self.recorder = self.started()
         self.round()
         self.assertEqual([1], self.links())
+
+    def test_stop_in_time(self) -> None:
+        """What would take too long at the end is left to the next process."""
+        really = self.prompt.commit
+
+        def slow(*changes: Any) -> Deferred[None]:
+            self.clock.rightNow += LAST_SECONDS
+            return really(*changes)
+
+        self.note(1)
+        self.prompt.commit = slow  # type: ignore[method-assign]
+        self.stop()
+        self.assertEqual(([1], 1), (self.links(), self.files()))
+
+    def test_places(self) -> None:
+        """Addresses are looked up in a thread, all of a batch in one go."""
+        self.note(1, 2)
+        self.recorder.note(self.visit(3, address="192.0.2.1", destination="https://a.example/3"))
+        self.round()
+        cities = [event.details["city"] for event in self.events()]
+        self.assertEqual(["Utrecht", "Utrecht", ""], cities)
+        self.assertEqual(1, self.threads.count("of_all"))
+        self.assertEqual({"203.0.113.9", "192.0.2.1"}, set(self.records.asked))
+
+    def test_no_places(self) -> None:
+        """Without a file of places no thread is bothered."""
+        self.places = Places()
+        self.crash()
+        self.note(1)
+        self.round()
+        self.assertEqual("", self.events()[0].details["city"])
+        self.assertNotIn("of_all", self.threads)
+
+    def journals(self) -> bytes:
+        """All that is in the files of the journal."""
+        return b"".join(each.read_bytes() for each in (self.directory / "visits").iterdir())
+
+    def make_private(self) -> None:
+        """Have a message of a login that wants privacy."""
+        with self.database.begin() as connection:
+            noor = accounts.add_account(connection, "noor@shop.example", "hash", NOW)
+            accounts.add_login(connection, noor.id, "desk", "hash", NOW)
+            change_login(connection, "desk", settings={"privacy": True})
+        self.sent = message(of=parcel(login="desk", account_id=noor.id))
+        super().store(self.sent)
+
+    def test_privacy(self) -> None:
+        """Where the sender wants privacy, the event is all that is left, in whatever place."""
+        self.make_private()
+        self.prompt.down = True
+        with capturedLogs() as logged:
+            self.recorder.note(self.visit())
+            self.recorder.note(self.visit(1, kind="open"))
+            self.recorder.note(self.visit(2, headers="User-Agent: curl/8\nAccept-Language: nl"))
+            self.round()
+            on_disk = self.journals()
+            self.prompt.down = False
+            self.round(RETRY_SECONDS)
+        self.assertGreater(len(on_disk), 300)
+        events = self.events()
+        self.assertEqual(["click", "open", "click"], [event.kind for event in events])
+        for event in events:
+            for name in ("ip", "headers", "city", "countryname", "countrycode", "regioncode"):
+                self.assertEqual("", event.details[name], name)
+        self.assertEqual([SOON, SOON, PROGRAM], [event.details["reason"] for event in events])
+        self.assertEqual([], self.records.asked)
+        with self.database.connect() as connection:
+            stored = repr(connection.execute(select(tables.events)).all())
+        for place in (repr(on_disk), stored, repr(logged)):
+            for told in ("203.0.113.9", "Firefox", "curl", "Accept-Language", "Utrecht"):
+                self.assertNotIn(told, place)
+        self.assertEqual(0, self.files())
+
+    def test_privacy_switched_later(self) -> None:
+        """What holds for a visit is the setting at the time when it becomes an event."""
+        self.make_private()
+        with self.database.begin() as connection:
+            change_login(connection, "desk", settings={"privacy": False})
+        self.recorder.note(self.visit())
+        with self.database.begin() as connection:
+            change_login(connection, "desk", settings={"privacy": True})
+        self.round()
+        self.assertEqual("", self.events()[0].details["ip"])
+        with self.database.begin() as connection:
+            change_login(connection, "desk", settings={"privacy": False})
+        self.recorder.note(self.visit())
+        self.round()
+        self.assertEqual("203.0.113.9", self.events()[1].details["ip"])
+
+    def test_crash_hides(self) -> None:
+        """After a crash it is not known any more who came, but still whether it was a program."""
+        self.prompt.down = True
+        self.recorder.note(self.visit(1))
+        self.recorder.note(self.visit(2, headers="User-Agent: curl/8"))
+        self.round()
+        self.crash()
+        self.prompt.down = False
+        self.round(RETRY_SECONDS)
+        details = [event.details for event in self.events()]
+        self.assertEqual(
+            [("", SOON), ("", PROGRAM)], [(each["ip"], each["reason"]) for each in details]
+        )
 
     def test_unknown_message(self) -> None:
         """Visits of messages that are known no longer are passed over."""

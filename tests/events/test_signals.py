@@ -171,6 +171,12 @@ class AgentTests(SynchronousTestCase):
 class NetworkTests(SynchronousTestCase):
     """What the address gives away."""
 
+    def test_once(self) -> None:
+        """What was found out about a client before is not found out again."""
+        for client in ("", signals.BARRACUDA):
+            found = judge(evolve(CLICK, user_agent="", address="", client=client))
+            self.assertEqual(client, found.reason)
+
     def test_gateways(self) -> None:
         """The gateways of the large mail scanners are known, whatever browser they claim to be."""
         for address, reason in NETWORKS:

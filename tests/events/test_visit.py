@@ -5,13 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from smtpeter.events.sealing import Seal
+from smtpeter.events.signals import PROGRAM
 from smtpeter.events.visit import Visit, header_lines
 from tests.events.house import BROWSER, visit
 
 _visits = st.builds(
-    Visit, st.floats(0, 4e9), *[st.text()] * 2, st.integers(0, 10_000), *[st.text()] * 6,
-    st.booleans(),
+    Visit, st.floats(0, 4e9), *[st.text()] * 2, st.integers(0, 10_000), *[st.text()] * 4,
+    st.ip_addresses().map(str), st.text(),
+    st.booleans(), st.text(),
 )  # fmt: skip
+SEAL = Seal()
 
 
 class VisitTests(SynchronousTestCase):
@@ -20,28 +24,39 @@ class VisitTests(SynchronousTestCase):
     @given(_visits)
     def test_read_back(self, each: Visit) -> None:
         """Any visit is one line, and is read back from it as it was."""
-        line = each.line()
+        line = each.line(SEAL)
         self.assertEqual((1, b"\n"), (line.count(b"\n"), line[-1:]))
         self.assertTrue(line.isascii())
-        self.assertEqual(each, Visit.from_line(line))
+        self.assertEqual(each.judged(), Visit.from_line(line, SEAL))
+
+    def test_hidden(self) -> None:
+        """A line does not tell who came; the process that wrote it knows, another does not."""
+        curl = visit(headers="User-Agent: curl/8\nAccept-Language: nl")
+        line = curl.line(SEAL)
+        for each in (b"203.0.113.9", b"curl", b"Accept", b"nl"):
+            self.assertNotIn(each, line)
+        self.assertEqual(curl.judged(), Visit.from_line(line, SEAL))
+        self.assertEqual(
+            curl._replace(address="", headers="", client=PROGRAM), Visit.from_line(line, Seal())
+        )
 
     @given(_visits, st.integers(0))
     def test_cut_off(self, each: Visit, end: int) -> None:
         """A line that is cut off is no visit."""
-        line = each.line().rstrip(b"\n")
-        self.assertIsNone(Visit.from_line(line[: end % len(line)]))
+        line = each.line(SEAL).rstrip(b"\n")
+        self.assertIsNone(Visit.from_line(line[: end % len(line)], SEAL))
 
     @given(st.binary() | st.text(string.printable).map(lambda text: json.dumps([text]).encode()))
     def test_no_visit(self, line: bytes) -> None:
         """Whatever else stands in a line is no visit."""
-        self.assertIsNone(Visit.from_line(line))
+        self.assertIsNone(Visit.from_line(line, SEAL))
 
     def test_wrong_type(self) -> None:
         """A line whose values are of other types is no visit."""
         for place, _ in enumerate(visit()):
             values: list[object] = list(visit())
             values[place] = None
-            self.assertIsNone(Visit.from_line(json.dumps(values).encode()))
+            self.assertIsNone(Visit.from_line(json.dumps(values).encode(), SEAL))
 
     def test_user_agent(self) -> None:
         """The user agent is found among the fields, however its name is written."""

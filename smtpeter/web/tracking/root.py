@@ -72,6 +72,7 @@ class TrackingRoot(Resource):
         return self._other(path, request, for_readers=for_readers)
 
     def _other(self, path: bytes, request: Request, *, for_readers: bool) -> IResource:
+        request.at_readers_host = for_readers
         root = _NOTHING if for_readers else self._inner
         child: IResource = root.getChildWithDefault(path, request)
         return child
@@ -109,6 +110,7 @@ class TrackingRoot(Resource):
         self._note(asked, answer, request)
 
     def _host(self, digest: str, request: Request) -> int:
+        request.from_reader = True
         answering = Deferred.fromCoroutine(self._tracking.hosted_image(digest))
         answering.addCallback(_send_cacheable, digest, request)
         answering.addErrback(request.processingFailed).addErrback(lambda _: None)

@@ -134,8 +134,16 @@ class ClickTests(SynchronousTestCase):
         logged = self.observe()
         self.reader.get(self.reader.target(ORIGINAL))
         self.assertNotIn(CLIENT, str(logged))
-        self.reader.get("/elsewhere")
+        self.reader.get("/elsewhere", Host="mail.relay.example")
         self.assertIn(CLIENT, str(logged))
+
+    def test_nameless_in_access_log(self) -> None:
+        """What else is asked for at a host for readers is logged without an address."""
+        logged = self.observe()
+        self.reader.get("/favicon.ico")
+        self.reader.ask("/favicon.ico").lose()
+        self.assertIn("/favicon.ico", str(logged))
+        self.assertNotIn(CLIENT, str(logged))
 
     def test_idle(self) -> None:
         """A reader's connection is closed soon when nothing more comes, others later."""
@@ -148,6 +156,17 @@ class ClickTests(SynchronousTestCase):
             self.assertFalse(connection.transport.disconnecting)
             self.reader.clock.advance(1)
             self.assertTrue(connection.transport.disconnecting)
+
+    def test_end_not_in_log(self) -> None:
+        """When an idle connection is closed, or has to be cut off, no address is logged."""
+        logged = self.observe()
+        connection = self.reader.ask(self.reader.target(ORIGINAL))
+        self.reader.clock.advance(READER_IDLE_SECONDS)
+        self.assertTrue(connection.transport.disconnecting)
+        self.reader.clock.advance(connection.channel.abortTimeout)
+        self.assertTrue(connection.transport.disconnected)
+        connection.lose()
+        self.assertNotIn(CLIENT, str(logged))
 
     def test_host_of_no_importance(self) -> None:
         """Links are followed by whatever name of ours a reader comes."""

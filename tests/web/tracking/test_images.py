@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.store.images import Image
 from smtpeter.web.tracking.answers import PIXEL
 from smtpeter.web.tracking.hosted import digest_in, image_path
-from tests.web.caller import NOW
+from tests.web.caller import CLIENT, NOW
 from tests.web.tracking.reader import MESSAGE, Reader
 
 BOX = "https://shop.example/i/box.png?v=2"
@@ -147,6 +148,13 @@ class HostedImageTests(SynchronousTestCase):
         """An image that nobody needs any more is not there."""
         self.assertEqual(404, self.reader.get(image_path("0" * 64, "a.png")).status)
         self.assertEqual(404, self.reader.get("/images/").status)
+
+    def test_not_in_access_log(self) -> None:
+        """Who asks for a hosted image is not in the log, whether it is there or not."""
+        with capturedLogs() as logged:
+            self.reader.get(self.path)
+            self.reader.get(image_path("0" * 64, "a.png"), Host="mail.relay.example")
+        self.assertNotIn(CLIENT, repr(logged))
 
     def test_store_out_of_reach(self) -> None:
         """While the store cannot be asked, the answer is: later."""
