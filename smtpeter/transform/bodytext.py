@@ -89,7 +89,9 @@ def decoded(octets: bytes, part: Part) -> BodyText | None:
     return None
 
 
-def edits_for(octets: bytes, part: Part, before: BodyText, text: str) -> list[OctetEdit]:
+def edits_for(
+    octets: bytes, part: Part, before: BodyText, text: str, mark: str = ""
+) -> list[OctetEdit]:
     """
     Say what has to stand where in the message to make a part say another text.
 
@@ -98,6 +100,7 @@ def edits_for(octets: bytes, part: Part, before: BodyText, text: str) -> list[Oc
 
     Args:
         octets: the message, as it was when `before` was read from it.
+        mark: what begins each mark in the text; see `quotedprintable.encoded`.
 
     Returns:
         Start, end and new octets of each edit, as `message.parts.replaced` takes them.
@@ -113,13 +116,12 @@ def edits_for(octets: bytes, part: Part, before: BodyText, text: str) -> list[Oc
     if part.encoding == "base64":
         edits.append((part.body, part.end, _base64(body, new)))
     elif part.encoding == "quoted-printable":
-        for start, end, line in quotedprintable.edits_for(body, new):
-            edits.append((part.body + start, part.body + end, line))
+        edits.append((part.body, part.end, quotedprintable.encoded(new, mark.encode("ascii"))))
     elif _travels(new, body, part.encoding):
         edits.append((part.body, part.end, new))
     else:
         edits += _encoding_edits(octets, part)
-        edits.append((part.body, part.end, quotedprintable.encoded(new)))
+        edits.append((part.body, part.end, quotedprintable.encoded(new, mark.encode("ascii"))))
     return edits
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-from smtpeter.transform.markup import Attribute, Edit, spliced, tags
+from smtpeter.transform.markup import Document, Edit, spliced
 from smtpeter.transform.references import decoded
+from smtpeter.transform.starttag import attributes
 
 _SCHEME = "cid:"
 _QUOTE = r"&(?:quot|apos|#0*+3[49]|#[xX]0*+2[27]);"
@@ -17,7 +19,6 @@ _CSS_URL = re.compile(
     re.IGNORECASE,
 )
 _MENTION = re.compile(rf"""{_SCHEME}[^\s"'<>]++""", re.IGNORECASE)
-_LIKELY = re.compile(r"cid|&#", re.IGNORECASE)
 # An address is written between quotes of any kind, between parentheses, or without anything.
 _UNSAFE = re.compile(r"""[\s"'()<>\\`]""")
 
@@ -27,12 +28,14 @@ class Reference(NamedTuple):
     An address that names a part.
 
     Attributes:
-        start: offset of its first character in the text.
+        piece: the number of the piece of the document that it stands in.
+        start: offset of its first character in that.
         end: offset behind its last.
         address: with character references decoded.
         raw: it stands where there are no character references.
     """
 
+    piece: int
     start: int
     end: int
     address: str
@@ -43,60 +46,62 @@ class Reference(NamedTuple):
         return _content_ids(self.address)
 
 
-def references(html: str) -> Iterator[Reference]:
+def references(document: Document) -> Iterator[Reference]:
     """
     Find the images and backgrounds of an HTML text that are parts of its message.
 
     They are the `src` of `img`, the `background` of any element, and `url()` in a `style`
     attribute or element.
     """
-    if _SCHEME not in html.lower():
+    if _SCHEME not in str(document).lower():
         return
-    style_starts = -1
-    for tag in tags(html):
-        if style_starts >= 0:
-            for match in _CSS_URL.finditer(html, style_starts, tag.start):
-                yield Reference(*match.span(1), match[1], raw=True)
-        style_starts = tag.end if tag.name == "style" and not tag.closing else -1
-        if tag.closing or not _LIKELY.search(html, tag.start, tag.end):
-            continue
-        for attribute in tag.attributes:
-            if attribute.name == "style":
-                yield from _in_style(html, attribute)
-            elif attribute.name == "background" or (tag.name, attribute.name) == ("img", "src"):
-                address = attribute.value.strip()
-                if address.lower().startswith(_SCHEME):
-                    yield Reference(attribute.value_start, attribute.value_end, address)
+    pieces, names = document.pieces, document.names
+    for number, tag in enumerate(pieces[1::2]):
+        name = names[number]
+        written = tag.lower()
+        if ("cid" in written or "&#" in written) and not name.startswith("/"):
+            yield from _in_tag(2 * number + 1, name, tag)
+        if name == "style" and number + 1 < len(names):  # one that never ends is no sheet
+            for match in _CSS_URL.finditer(pieces[2 * number + 2]):
+                yield Reference(2 * number + 2, *match.span(1), match[1], raw=True)
 
 
-def _in_style(html: str, attribute: Attribute) -> Iterator[Reference]:
-    for match in _CSS_URL.finditer(html, attribute.value_start, attribute.value_end):
-        yield Reference(*match.span(1), decoded(match[1]))
+def _in_tag(piece: int, name: str, tag: str) -> Iterator[Reference]:
+    for each in attributes(tag):
+        if each.name == "style":
+            for match in _CSS_URL.finditer(tag, each.value_start, each.value_end):
+                yield Reference(piece, *match.span(1), decoded(match[1]))
+        elif each.name == "background" or (name, each.name) == ("img", "src"):
+            address = each.value.strip()
+            if address.lower().startswith(_SCHEME):
+                yield Reference(piece, each.value_start, each.value_end, address)
 
 
 def mentions(html: str) -> set[str]:
     """What looks like a Content-ID anywhere in the text; its end may be more than that."""
+    if _SCHEME not in html.lower():
+        return set()
     found = set(_MENTION.findall(html))
     return {each for address in found for each in _content_ids(decoded(address))}
 
 
 def with_addresses(
-    html: str, found: Iterable[Reference], url: Callable[[Reference], str | None]
-) -> str:
+    document: Document, found: Iterable[Reference], url: Callable[[Reference], str | None]
+) -> Document:
     """
     Put other addresses in the place of references.
 
     Args:
-        found: the `references` of this text.
+        found: the `references` of this document.
         url: gives the new address, None to leave a reference as it is.
     """
-    return spliced(
-        html,
-        [
-            Edit(each.start, each.end, _written(address, each))
-            for each in found
-            if (address := url(each)) is not None
-        ],
+    edits: defaultdict[int, list[Edit]] = defaultdict(list)
+    for each in found:
+        address = url(each)
+        if address is not None:
+            edits[each.piece].append(Edit(each.start, each.end, _written(address, each)))
+    return document.changed(
+        {number: spliced(document.pieces[number], those) for number, those in edits.items()}
     )
 
 

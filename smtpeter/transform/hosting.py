@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from binascii import Error, a2b_base64, a2b_qp
-from collections.abc import Callable, Container, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Container, Mapping
 from hashlib import sha256
 
 from attrs import field
 
-from smtpeter.message.parts import Part, body_parts, is_protected, parse
-from smtpeter.transform.bodytext import BodyText, OctetEdit, decoded, edits_for
+from smtpeter.message.parts import Part, body_parts
 from smtpeter.transform.cids import Reference, mentions, references, with_addresses
-from smtpeter.transform.markup import Edit, spliced
+from smtpeter.transform.markup import Document
 from smtpeter.transform.removal import without_parts
 from smtpeter.values import frozen
 
@@ -60,28 +58,41 @@ class HostedImage:
 
 @frozen
 class Hosted:
-    """A message without its images, and these in the order in which they stood."""
+    """
+    A message without its images, and these in the order in which they stood.
+
+    Attributes:
+        documents: its HTML as it is to be, in the order in which it stands.
+    """
 
     octets: bytes = field(repr=False)
+    documents: tuple[Document, ...]
     images: tuple[HostedImage, ...] = ()
 
 
-def host_images(octets: bytes, url: Callable[[Image], str | None]) -> Hosted:
+def host_images(
+    octets: bytes,
+    root: Part,
+    documents: Mapping[int, Document],
+    url: Callable[[Image], str | None],
+) -> Hosted:
     """
     Take out the images that the HTML of a message shows by their Content-ID.
 
     All references to such an image become its address, and the part goes with its boundary
     line. A multipart/related that is left with one part becomes that part. An image that is
-    spoken of anywhere else in the HTML stays embedded, as do all images of a message that is
-    signed or encrypted. Never fails.
+    spoken of anywhere else in the HTML stays embedded, and all do where some HTML cannot be
+    read: it may show anything.
 
     Args:
+        root: of the message; nothing in it is signed or encrypted.
+        documents: its HTML, by the start of each part, in order.
         url: gives the address of an image, None to leave it where it is.
     """
-    root = parse(octets)
-    if not any(map(_is_image, root.walk())) or is_protected(root):
-        return Hosted(octets)
-    bodies = _bodies(octets, root)
+    as_it_is = Hosted(octets, tuple(documents.values()))
+    if not any(map(_is_image, root.walk())):
+        return as_it_is
+    bodies = _bodies(root, documents)
     shown = _only_shown(root, bodies)
     images = {
         part.start: image
@@ -95,17 +106,19 @@ def host_images(octets: bytes, url: Callable[[Image], str | None]) -> Hosted:
         if start not in kept and (address := url(image)) is not None
     }
     if not hosted:
-        return Hosted(octets)
-    edits = _references_edits(octets, bodies, hosted)
-    return Hosted(without_parts(octets, root, hosted, edits), tuple(hosted.values()))
+        return as_it_is
+    return Hosted(
+        without_parts(octets, root, hosted),
+        tuple(_with_addresses(body, hosted) for body in bodies),
+        tuple(hosted.values()),
+    )
 
 
 @frozen
 class _Body:
-    """An HTML part, its text, and the images that it may refer to by their Content-ID."""
+    """An HTML part, and the images that it may refer to by their Content-ID."""
 
-    part: Part
-    before: BodyText
+    document: Document = field(repr=False)
     references: tuple[Reference, ...]
     images: Mapping[str, Part]
 
@@ -114,16 +127,19 @@ class _Body:
         return next(filter(None, found), None)
 
 
-def _bodies(octets: bytes, root: Part) -> list[_Body]:
-    """The HTML of a message; none when a part cannot be read, for it may show anything."""
-    bodies = []
-    for part in body_parts(root):
-        before = decoded(octets, part)
-        if before is None:
-            return []
-        found = tuple(references(before.text))
-        bodies.append(_Body(part, before, found, _images_near(root, part)))
-    return bodies
+def _bodies(root: Part, documents: Mapping[int, Document]) -> list[_Body]:
+    """The HTML of a message; none when a part of it could not be read."""
+    parts = body_parts(root)
+    if any(part.start not in documents for part in parts):
+        return []
+    return [
+        _Body(
+            documents[part.start],
+            tuple(references(documents[part.start])),
+            _images_near(root, part),
+        )
+        for part in parts
+    ]
 
 
 def _images_near(root: Part, body: Part) -> dict[str, Part]:
@@ -147,10 +163,10 @@ def _only_shown(root: Part, bodies: list[_Body]) -> set[int]:
     shown: set[int] = set()
     spoken_of: set[str] = set()
     for body in bodies:
-        html = body.before.text
         found = [(each, part) for each in body.references if (part := body.image(each))]
         shown.update(part.start for _, part in found)
-        spoken_of |= mentions(spliced(html, [Edit(each.start, each.end, "") for each, _ in found]))
+        others = with_addresses(body.document, [each for each, _ in found], lambda _: "")
+        spoken_of |= mentions(str(others))
     if len(spoken_of) > _MENTIONS:
         return set()
     return {
@@ -187,15 +203,11 @@ def _last_of_their_multipart(root: Part, images: Container[int]) -> set[int]:
     }
 
 
-def _references_edits(
-    octets: bytes, bodies: list[_Body], hosted: Mapping[int, HostedImage]
-) -> Iterator[OctetEdit]:
-    """The edits that write addresses in the place of references."""
+def _with_addresses(body: _Body, hosted: Mapping[int, HostedImage]) -> Document:
+    """Write addresses in the place of references."""
 
-    def url(body: _Body, reference: Reference) -> str | None:
+    def url(reference: Reference) -> str | None:
         part = body.image(reference)
         return hosted[part.start].url if part is not None and part.start in hosted else None
 
-    for body in bodies:
-        html = with_addresses(body.before.text, body.references, partial(url, body))
-        yield from edits_for(octets, body.part, body.before, html)
+    return with_addresses(body.document, body.references, url)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from smtpeter.transform import weburl
 from smtpeter.transform.identifier import NUMBERS
-from smtpeter.transform.markup import (
-    NO_TRACK,
-    Edit,
-    Tag,
-    attribute_value,
-    removal,
-    spliced,
-    tags,
-    text_content,
-)
+from smtpeter.transform.markup import Document, text_content
+from smtpeter.transform.starttag import NO_TRACK, attribute, with_value, without_mark
 from smtpeter.transform.weburl import WebURL
 
 # Our own web server takes 16 KiB for the first line of a request.
 LONGEST_URL = 8000
 
+_UP_TO_THE_PATH = re.compile(r"[/\\?#]")
 _ELEMENTS = frozenset({"a", "area"})
+_LINKS = _ELEMENTS | {"/a", "/area"}
 _TEMPLATE_TAGS = (
     ("{{", "}}"), ("{%", "%}"), ("{$", "}"), ("<%", "%>"), ("*|", "|*"), ("[[", "]]"),
 )  # fmt: skip
@@ -37,7 +33,8 @@ class Link(NamedTuple):
     Attributes:
         number: its place among those of the message, from 0.
         url: where it leads.
-        label: what readers see of it, as plain text; empty for an image or an area.
+        label: what readers see of it, as plain text; empty for an image or an area, and where
+            nobody asks for it.
     """
 
     number: int
@@ -46,13 +43,13 @@ class Link(NamedTuple):
 
 
 def rewrite_links(
-    html: str,
+    document: Document,
     link: Callable[[Link], str | None],
     *,
     preventscam: bool,
     leave: Iterable[str],
     first: int = 0,
-) -> str:
+) -> Document:
     """
     Let links lead elsewhere. Nothing but the values of their `href` changes.
 
@@ -66,26 +63,25 @@ def rewrite_links(
         first: the number of the first link; those of earlier parts of the message come before.
     """
     left = frozenset(map(_comparable, leave))
-    edits: list[Edit] = []
+    changed: dict[int, str] = {}
     number = first
-    for tag, label in _hyperlinks(html):
-        opted_out = tag.get(NO_TRACK)
+    for tag, label in _hyperlinks(document):
+        source, opted_out = without_mark(document.tag(tag), NO_TRACK)
         if opted_out:
-            edits.append(removal(html, opted_out))
-        href = tag.get("href")
+            changed[2 * tag + 1] = source
+        href = attribute(source, "href")
         url = target(href.value) if href else None
         if not href or not url or number == NUMBERS:
             continue
-        each = Link(number, url, label)
+        each = Link(number, url, label() if preventscam else "")
         number += 1
         if opted_out or url.host in left or url.requested in left:
             continue
         if preventscam and names_target(each):
             continue
         if address := link(each):
-            value = attribute_value(address, href.quote)
-            edits.append(Edit(href.value_start, href.value_end, value))
-    return spliced(html, edits)
+            changed[2 * tag + 1] = with_value(source, href, address)
+    return document.changed(changed)
 
 
 def names_target(link: Link) -> bool:
@@ -95,21 +91,25 @@ def names_target(link: Link) -> bool:
     A mail program that compares both would warn of the link if it led through us.
     """
     label = link.label.translate(_INVISIBLE).strip()
+    if " " in _UP_TO_THE_PATH.split(label, 1)[0]:  # in no name of a host
+        return False
     named = weburl.parse(label)
     if named is None and "@" not in label:
         named = weburl.parse(f"http://{label}")
     return named is not None and named.host.rstrip(".") == link.url.host.rstrip(".")
 
 
-def _hyperlinks(html: str) -> Iterator[tuple[Tag, str]]:
-    """Each start tag of a link, with the text that follows up to the end or the next link."""
-    before: Tag | None = None
-    for tag in tags(html, _ELEMENTS):
-        if before:
-            yield before, text_content(html[before.end : tag.start])
-        before = None if tag.closing else tag
-    if before:
-        yield before, text_content(html[before.end :])
+def _hyperlinks(document: Document) -> Iterator[tuple[int, Callable[[], str]]]:
+    """The number of each start tag of a link, with the text up to its end or the next link."""
+    found = [*document.tags(_LINKS)]
+    following = [*(number for number, _ in found[1:]), len(document.names)]
+    for (number, name), until in zip(found, following, strict=False):
+        if name in _ELEMENTS:
+            yield number, partial(_label, document, number, until)
+
+
+def _label(document: Document, tag: int, until: int) -> str:
+    return "".join(map(text_content, document.pieces[2 * tag + 2 : 2 * until + 1 : 2]))
 
 
 def target(written: str) -> WebURL | None:

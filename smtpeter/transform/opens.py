@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from smtpeter.transform.identifier import NUMBERS
 from smtpeter.transform.links import target
-from smtpeter.transform.markup import (
+from smtpeter.transform.markup import Document, read
+from smtpeter.transform.starttag import (
     NO_TRACK,
-    Edit,
+    attribute,
     attribute_value,
-    removal,
-    spliced,
-    tags,
+    with_value,
+    without_mark,
 )
 from smtpeter.transform.weburl import WebURL
 
@@ -31,7 +31,9 @@ class Image(NamedTuple):
     url: WebURL
 
 
-def rewrite_images(html: str, image: Callable[[Image], str | None], *, first: int = 0) -> str:
+def rewrite_images(
+    document: Document, image: Callable[[Image], str | None], *, first: int = 0
+) -> Document:
     """
     Let images be asked for elsewhere. Nothing but the values of their `src` changes.
 
@@ -42,24 +44,21 @@ def rewrite_images(html: str, image: Callable[[Image], str | None], *, first: in
         image: gives the new address of an image, or None to let it be.
         first: the number of the first image; those of earlier parts of the message come before.
     """
-    edits: list[Edit] = []
+    changed: dict[int, str] = {}
     number = first
-    for tag in tags(html, {"img"}):
-        if tag.closing:
-            continue
-        opted_out = tag.get(NO_TRACK)
+    for tag, _ in document.tags({"img"}):
+        source, opted_out = without_mark(document.tag(tag), NO_TRACK)
         if opted_out:
-            edits.append(removal(html, opted_out))
-        src = tag.get("src")
+            changed[2 * tag + 1] = source
+        src = attribute(source, "src")
         url = target(src.value) if src else None
         if not src or not url or number == NUMBERS:
             continue
         each = Image(number, url)
         number += 1
         if not opted_out and (address := image(each)):
-            value = attribute_value(address, src.quote)
-            edits.append(Edit(src.value_start, src.value_end, value))
-    return spliced(html, edits)
+            changed[2 * tag + 1] = with_value(source, src, address)
+    return document.changed(changed)
 
 
 def pixel_url(base: str, identifier: str) -> str:
@@ -72,28 +71,34 @@ def pixel_url(base: str, identifier: str) -> str:
     return f"{base}/{identifier}.gif"
 
 
-def with_pixel(html: str, url: str) -> str:
+def with_pixel(document: Document, url: str) -> Document:
     """
     Add an invisible image of one pixel at the end of a document's body.
 
     It is for messages without any tracked image: only images say that a message is open.
     """
-    place = _end_of_body(html)
     style = "display:block;width:1px;height:1px;border:0"
     image = f'<img src={attribute_value(url)} width="1" height="1" alt="" style="{style}">'
-    return spliced(html, [Edit(place, place, image)])
+    return at_the_end(document, image)
 
 
-def _end_of_body(html: str) -> int:
-    """Where something may stand as the last of the body, and be a tag."""
-    ends = {tag.name: tag.start for tag in tags(html, {"body", "html"}) if tag.closing}
-    for name in ("body", "html"):
+def at_the_end(document: Document, markup: str) -> Document:
+    """Add something where it stands as the last of the body, and its tags are tags."""
+    ends = {name: number for number, name in document.tags({"/body", "/html"})}
+    for name in ("/body", "/html"):
         if name in ends:
-            return ends[name]
+            piece = 2 * ends[name]
+            return document.changed({piece: document.pieces[piece] + markup})
     # A comment or a style sheet that never ends takes in all that follows it.
-    *_, last = (0, 0), *((tag.start, tag.end) for tag in tags(html))
-    return next(place for place in (len(html), *reversed(last)) if _takes_tags(html[:place]))
+    pieces = document.pieces
+    last = len(pieces) - 1
+    if _takes_a_tag(document, pieces):
+        return document.changed({last: pieces[last] + markup})
+    if _takes_a_tag(document, pieces[:last]):
+        return document.changed({last: markup + pieces[last]})
+    return document.changed({last - 2: pieces[last - 2] + markup})
 
 
-def _takes_tags(text: str) -> bool:
-    return any(tag.start == len(text) for tag in tags(f"{text}<br>", {"br"}))
+def _takes_a_tag(document: Document, pieces: Sequence[str]) -> bool:
+    """Whether a tag behind so much of a document would be one."""
+    return len(read("".join((*pieces, "<br>"))).names) > len(document.names)

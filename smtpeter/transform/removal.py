@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator
 
 from smtpeter.message.content import Content
 from smtpeter.message.parts import Part, parse, replaced
@@ -11,9 +11,7 @@ from smtpeter.transform.bodytext import OctetEdit
 _RELATED = "multipart/related"
 
 
-def without_parts(
-    octets: bytes, root: Part, doomed: Container[int], edits: Iterable[OctetEdit] = ()
-) -> bytes:
+def without_parts(octets: bytes, root: Part, doomed: Container[int]) -> bytes:
     """
     Take parts out, each from its boundary line to the next.
 
@@ -23,10 +21,9 @@ def without_parts(
         root: of the message, as it was parsed.
         doomed: where the parts start; never all of a multipart, for one without parts
             is none (RFC 2046 section 5.1.1).
-        edits: of other parts, to be made at the same time.
     """
     lonely = [any(child.start in doomed for child in part.children) for part in _relateds(root)]
-    return _collapsed(replaced(octets, [*edits, *_removals(octets, root, doomed)]), lonely)
+    return _collapsed(replaced(octets, _removals(octets, root, doomed)), lonely)
 
 
 def _removals(octets: bytes, root: Part, doomed: Container[int]) -> Iterator[OctetEdit]:

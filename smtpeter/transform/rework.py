@@ -7,17 +7,18 @@ a process of its own. What is personal is left open in the result.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, cast
 
 from attrs import evolve, field
 
 from smtpeter.message.parts import Part, body_parts, is_protected, parse
 from smtpeter.transform.bodytext import BodyText, decoded, edits_for
 from smtpeter.transform.draft import Run
-from smtpeter.transform.hosting import HostedImage
+from smtpeter.transform.hosting import Hosted, HostedImage
 from smtpeter.transform.marks import Marks, Slot
+from smtpeter.transform.markup import Document, read
 from smtpeter.transform.template import Template, TemplateEdit, gapped, template
 from smtpeter.transform.webversion import text_page, text_parts
 from smtpeter.values import frozen
@@ -29,15 +30,39 @@ WRITING = "write"
 
 @frozen
 class Body:
-    """A text that a reader sees as the message, or as a part of it."""
+    """
+    A text that a reader sees as the message, or as a part of it.
+
+    Attributes:
+        before: what the part says.
+        says: what it is to say; HTML is a document, plain text is not.
+    """
 
     part: Part
     before: BodyText = field(repr=False)
-    text: str = field(repr=False)
+    says: Document | str = field(repr=False)
 
     @property
     def is_html(self) -> bool:
-        return self.part.media_type == "text/html"
+        return isinstance(self.says, Document)
+
+    @property
+    def text(self) -> str:
+        """All of it in one piece."""
+        return str(self.says)
+
+
+def with_html(body: Body, change: Callable[[Document], Document]) -> Body:
+    """The same part with its HTML changed; plain text stays."""
+    if not isinstance(body.says, Document):
+        return body
+    document = change(body.says)
+    return body if document is body.says else evolve(body, says=document)
+
+
+def with_plain(body: Body, change: Callable[[str], str]) -> Body:
+    """The same part with its plain text changed; HTML stays."""
+    return evolve(body, says=change(body.says)) if isinstance(body.says, str) else body
 
 
 class TextStage(Protocol):
@@ -58,9 +83,8 @@ class TextStage(Protocol):
         """The bodies with other texts, with marks where identifiers belong."""
 
 
-@runtime_checkable
 class ImageStage(Protocol):
-    """Takes images out of a message. A value, as `TextStage`."""
+    """Takes images out of a message. A value, as `TextStage`; comes before those."""
 
     @property
     def name(self) -> str: ...
@@ -68,11 +92,15 @@ class ImageStage(Protocol):
     @property
     def seconds(self) -> float: ...
 
-    def take_out(self, octets: bytes) -> tuple[bytes, tuple[HostedImage, ...]]:
-        """The message without its images, and these."""
+    def take_out(self, octets: bytes, root: Part, documents: Mapping[int, Document]) -> Hosted:
+        """The message without its images: see `host_images`."""
 
 
 Stage = TextStage | ImageStage
+
+
+def takes_images(stage: Stage) -> TypeGuard[ImageStage]:
+    return hasattr(stage, "take_out")
 
 
 @frozen
@@ -158,31 +186,56 @@ def reworked_texts(octets: bytes, stages: Sequence[Stage]) -> Texts:
     """The same as far as texts: for those who want to look at them."""
     runs: list[Run] = []
     images: tuple[HostedImage, ...] = ()
+    began = perf_counter()
     root = parse(octets)
     if is_protected(root):
         return Texts(octets, (), Marks(b""), images, ())
-    for stage in stages:
-        if isinstance(stage, ImageStage):
-            octets, images, run = _without_images(stage, octets)
-            runs.append(run)
-    began = perf_counter()
-    bodies, problem = _read(octets, parse(octets) if images else root)
+    bodies, problem = _read(octets, root)
     runs.append(Run(READING, perf_counter() - began, problem))
     marks = Marks(octets)
     for stage in stages:
-        if bodies and not isinstance(stage, ImageStage):
-            bodies, run = _through(stage, bodies, marks)
+        if takes_images(stage):
+            octets, bodies, images, run = _without_images(stage, octets, root, bodies)
+            runs.append(run)
+        elif bodies:
+            bodies, run = _through(cast("TextStage", stage), bodies, marks)
             runs.append(run)
     return Texts(octets, bodies, marks, images, tuple(runs))
 
 
-def _without_images(stage: ImageStage, octets: bytes) -> tuple[bytes, tuple[HostedImage, ...], Run]:
+def _without_images(
+    stage: ImageStage, octets: bytes, root: Part, bodies: tuple[Body, ...]
+) -> tuple[bytes, tuple[Body, ...], tuple[HostedImage, ...], Run]:
     began = perf_counter()
+    documents = {body.part.start: body.says for body in bodies if isinstance(body.says, Document)}
     try:
-        after, images = stage.take_out(octets)
+        hosted = stage.take_out(octets, root, documents)
+        if hosted.octets is not octets:
+            bodies = _moved(root, hosted, bodies)
     except Exception as error:
-        return octets, (), _failed(stage.name, began, error)
-    return after, images, Run(stage.name, perf_counter() - began)
+        return octets, bodies, (), _failed(stage.name, began, error)
+    return hosted.octets, bodies, hosted.images, Run(stage.name, perf_counter() - began)
+
+
+def _moved(root: Part, hosted: Hosted, bodies: tuple[Body, ...]) -> tuple[Body, ...]:
+    """
+    The texts of a message where they stand now: all are there, in the same order.
+
+    The line end that closes a message may have come to belong to one of them.
+    """
+    places = {
+        old.start: evolve(new, end=new.body + old.end - old.body)
+        for old, new in zip(_readable(root), _readable(parse(hosted.octets)), strict=True)
+    }
+    documents = iter(hosted.documents)
+    return tuple(
+        evolve(
+            body,
+            part=places[body.part.start],
+            says=next(documents) if body.is_html else body.says,
+        )
+        for body in bodies
+    )
 
 
 def _through(
@@ -207,25 +260,27 @@ def _read(octets: bytes, root: Part) -> tuple[tuple[Body, ...], str]:
     """The texts that stages may change, and why HTML is not among them."""
     bodies: list[Body] = []
     problem = ""
-    parts = (*body_parts(root), *text_parts(root))
-    for part in sorted(parts, key=lambda part: part.start):
+    for part in _readable(root):
         before = None
         why = f"a part of {part.end - part.body} octets is over {BODY_OCTETS}"
         if part.end - part.body <= BODY_OCTETS:
             before = decoded(octets, part)
             why = "a part cannot be read in a way that gives the same octets again"
+        is_html = part.media_type == "text/html"
         if before is not None:
-            bodies.append(Body(part, before, before.text))
-        elif part.media_type == "text/html":
+            bodies.append(Body(part, before, read(before.text) if is_html else before.text))
+        elif is_html:
             problem = why
     return tuple(bodies), problem
 
 
+def _readable(root: Part) -> list[Part]:
+    return sorted((*body_parts(root), *text_parts(root)), key=lambda part: part.start)
+
+
 def _edits(texts: Texts, body: Body) -> list[TemplateEdit]:
-    edits = edits_for(texts.octets, body.part, body.before, body.text)
-    return gapped(edits, body.part, body.before, body.text, texts.marks) if edits else []
-
-
-def with_text(body: Body, text: str) -> Body:
-    """The same part, saying another text."""
-    return body if text is body.text else evolve(body, text=text)
+    if body.says is body.before.text:
+        return []
+    text = body.text
+    edits = edits_for(texts.octets, body.part, body.before, text, texts.marks.prefix)
+    return gapped(edits, body.part, body.before, text, texts.marks) if edits else []

@@ -6,7 +6,6 @@ What is personal is only put into the gaps.
 
 from __future__ import annotations
 
-import re
 from binascii import Error, a2b_base64, b2a_base64
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -19,8 +18,6 @@ from smtpeter.transform.bodytext import BodyText, OctetEdit
 from smtpeter.transform.identifier import LONGEST
 from smtpeter.transform.marks import Marks
 from smtpeter.values import frozen
-
-_SOFT_BREAK = b"=\r\n"
 
 
 class Span(NamedTuple):
@@ -182,8 +179,6 @@ def _pieces(part: Part, octets: bytes, charset: str, marks: Marks) -> tuple[Piec
     """What becomes of the new octets of one edit."""
     if part.encoding == "base64":
         return _base64(octets, charset, marks)
-    if charset == "ascii" and _SOFT_BREAK in octets:
-        return _cut_quoted(octets, marks)
     return _cut(octets, charset, marks)
 
 
@@ -210,29 +205,6 @@ def _cut(octets: bytes, charset: str, marks: Marks) -> tuple[bytes | Gap, ...]:
         slot = int(each[:width].decode(charset))
         pieces += (slot if charset == "ascii" else WideGap(slot, charset), each[width:])
     return tuple(pieces)
-
-
-def _cut_quoted(octets: bytes, marks: Marks) -> tuple[bytes | Gap, ...]:
-    """
-    Cut quoted-printable at its marks, which may have been broken over two lines.
-
-    Then the identifier, which may be shorter, gets a line of its own.
-    """
-    pieces: list[bytes | Gap] = []
-    position = 0
-    for match in _broken(marks.prefix, marks.digits(0)).finditer(octets):
-        mark = match[0].replace(_SOFT_BREAK, b"")
-        slot = int(mark[len(marks.prefix) :])
-        is_broken = len(mark) < len(match[0])
-        around = _SOFT_BREAK if is_broken else b""
-        pieces += (octets[position : match.start()] + around, slot, around)
-        position = match.end()
-    return (*pieces, octets[position:])
-
-
-def _broken(prefix: str, digits: str) -> re.Pattern[bytes]:
-    tokens = [re.escape(each.encode()) for each in prefix] + [b"[0-9]"] * len(digits)
-    return re.compile(b"(?:=\r\n)?".join(tokens))
 
 
 def _gaps(pieces: Iterable[Piece]) -> int:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from smtpeter.transform.hosting import HostedImage, Image, host_images
+from smtpeter.message.parts import Part
+from smtpeter.transform.hosting import Hosted, Image, host_images
 from smtpeter.transform.links import Link, rewrite_links
 from smtpeter.transform.marks import Marks
+from smtpeter.transform.markup import Document
 from smtpeter.transform.opens import Image as WebImage
 from smtpeter.transform.opens import pixel_url, rewrite_images, with_pixel
-from smtpeter.transform.rework import Body, with_text
+from smtpeter.transform.rework import Body, with_html, with_plain
 from smtpeter.transform.trackedurl import tracked_url
-from smtpeter.transform.webversion import (
-    fill_in_html,
-    fill_in_text,
-    wants_webversion,
-    webversion_url,
-)
+from smtpeter.transform.webversion import WORD, fill_in_html, fill_in_text, webversion_url
 from smtpeter.values import frozen
 
 if TYPE_CHECKING:
@@ -40,9 +37,8 @@ class HostImages:
     name: str = "images"
     seconds: float = 5.0
 
-    def take_out(self, octets: bytes) -> tuple[bytes, tuple[HostedImage, ...]]:
-        hosted = host_images(octets, self._url)
-        return hosted.octets, hosted.images
+    def take_out(self, octets: bytes, root: Part, documents: Mapping[int, Document]) -> Hosted:
+        return host_images(octets, root, documents, self._url)
 
     def _url(self, image: Image) -> str:
         return self.base + self.path(image.sha256, image.address_name)
@@ -57,11 +53,8 @@ class InlineCss:
     seconds: float = 10.0
 
     def __call__(self, bodies: Sequence[Body], marks: Marks) -> list[Body]:  # noqa: ARG002
-        return [self._inlined(body) if body.is_html else body for body in bodies]
-
-    def _inlined(self, body: Body) -> Body:
-        text = _inliner().inline(body.text, presentational=self.presentational)
-        return with_text(body, text)
+        inlined = partial(_inliner().inlined, presentational=self.presentational)
+        return [with_html(body, inlined) for body in bodies]
 
 
 @cache
@@ -82,13 +75,11 @@ class FillInWebVersion:
     seconds: float = 5.0
 
     def __call__(self, bodies: Sequence[Body], marks: Marks) -> list[Body]:
-        if not any(wants_webversion(body.text) for body in bodies):
+        if not any(WORD in body.before.text for body in bodies):
             return list(bodies)
         url = webversion_url(self.base, marks.make("webversion", 0))
-        return [
-            with_text(body, (fill_in_html if body.is_html else fill_in_text)(body.text, url))
-            for body in bodies
-        ]
+        fill_in = partial(fill_in_html, url=url), partial(fill_in_text, url=url)
+        return [with_plain(with_html(body, fill_in[0]), fill_in[1]) for body in bodies]
 
 
 @frozen
@@ -119,15 +110,12 @@ class TrackLinks:
             mark = marks.make("click", link.number, link.url.origin)
             return tracked_url(self.base, link.url, mark)
 
-        changed = []
-        for body in bodies:
-            text = body.text
-            if body.is_html:
-                text = rewrite_links(
-                    text, lead, preventscam=self.preventscam, leave=self.leave, first=first
-                )
-            changed.append(with_text(body, text))
-        return changed
+        def led(document: Document) -> Document:
+            return rewrite_links(
+                document, lead, preventscam=self.preventscam, leave=self.leave, first=first
+            )
+
+        return [with_html(body, led) for body in bodies]
 
 
 @frozen
@@ -148,13 +136,13 @@ class TrackOpens:
             return tracked_url(self.base, image.url, mark, keep_extension=True)
 
         changed = [
-            with_text(body, rewrite_images(body.text, show, first=first)) if body.is_html else body
+            with_html(body, lambda document: rewrite_images(document, show, first=first))
             for body in bodies
         ]
         if first == 0:
             for place, body in enumerate(changed):
                 if body.is_html:
                     pixel = pixel_url(self.base, marks.make("open", 0))
-                    changed[place] = with_text(body, with_pixel(body.text, pixel))
+                    changed[place] = with_html(body, partial(with_pixel, url=pixel))
                     break
         return changed

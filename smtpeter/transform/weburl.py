@@ -25,6 +25,12 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SHAPE = re.compile(
     r"(https?):[/\\]*([^/\\?#]*)([^?#]*)(\?[^#]*)?(#.*)?", re.ASCII | re.IGNORECASE | re.DOTALL
 )
+# An address that is written already as a browser would, in all but the slash for no path.
+_CANONICAL = re.compile(
+    r"(https?://((?:[a-z0-9_-]++\.)*[a-z][a-z0-9_-]*+))(/[!$-;=@-\[\]_a-z|~]*+)?"
+    r"(\?[!$-&(-;=?-~]*+)?(#[!#-;=?-_a-~]*+)?"
+)
+_MAY_BE_DOTS = ("/.", "%2")
 _HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]+)(?::([0-9]*))?")
 _FORBIDDEN_IN_HOST = re.compile(r"[\x00-\x20\x7f#%/:<>?@\[\\\]^|]")
 _DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?=/|\Z)", re.IGNORECASE)
@@ -71,6 +77,15 @@ def parse(text: str) -> WebURL | None:
     None for whatever is no absolute http or https address, or one that leads nowhere. The
     query is taken for UTF-8, whatever the document is written in.
     """
+    match = _CANONICAL.fullmatch(text)
+    if match and len(match[2]) <= HOST_CHARACTERS and not any(map(text.__contains__, _MAY_BE_DOTS)):
+        origin, host, path, query, fragment = match.groups("")
+        return WebURL(origin, host, path or "/", query, fragment)
+    return parse_any(text)
+
+
+def parse_any(text: str) -> WebURL | None:
+    """The same, for what is not written as it should be."""
     if not text.isascii():
         text = _SURROGATE.sub("\ufffd", text)
     match = _SHAPE.fullmatch(_IGNORED.sub("", text.strip(_AROUND)))

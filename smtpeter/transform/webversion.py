@@ -6,9 +6,13 @@ import re
 from html import escape
 
 from smtpeter.message.parts import Part
-from smtpeter.transform.markup import Edit, attribute_value, spliced, tags
+from smtpeter.transform.markup import Document, Edit, spliced
+from smtpeter.transform.starttag import attribute, attribute_value
 
 PLACEHOLDER = "{$webversion}"
+
+# Without it no text has a place for the address.
+WORD = "webversion"
 
 # Editors percent-encode in an address what an address may not hold.
 _IN_ADDRESS = re.compile(r"(?:\{|%7[Bb])(?:\$|%24)webversion(?:\}|%7[Dd])")
@@ -24,31 +28,39 @@ def webversion_url(base: str, identifier: str) -> str:
     return f"{base}/webversion/{identifier}"
 
 
-def wants_webversion(text: str) -> bool:
-    """False for a text that has no place for the address, without looking closely."""
-    return "webversion" in text
-
-
 def fill_in_text(text: str, url: str) -> str:
     """Put an address in every place for it in a plain text."""
     return text.replace(PLACEHOLDER, url)
 
 
-def fill_in_html(html: str, url: str) -> str:
+def fill_in_html(document: Document, url: str) -> Document:
     """
     Put an address in every place for it in a document, comments and attributes included.
 
     Within an `href` the dollar sign and the braces may be percent-encoded.
     """
-    if not wants_webversion(html):
-        return html
-    edits = [
-        Edit(*place.span(), attribute_value(url, href.quote or '"'))
-        for tag in tags(html)
-        if (href := tag.get("href")) is not None
-        for place in _IN_ADDRESS.finditer(html, href.value_start, href.value_end)
-    ]
-    return spliced(html, edits).replace(PLACEHOLDER, escape(url))
+    changed: dict[int, str] = {}
+    for number, piece in enumerate(document.pieces):
+        if WORD in piece:
+            filled = _in_href(piece, url) if number % 2 else piece
+            filled = filled.replace(PLACEHOLDER, escape(url))
+            if filled != piece:
+                changed[number] = filled
+    return document.changed(changed)
+
+
+def _in_href(tag: str, url: str) -> str:
+    href = attribute(tag, "href")
+    if href is None:
+        return tag
+    value = attribute_value(url, href.quote or '"')
+    return spliced(
+        tag,
+        (
+            Edit(*place.span(), value)
+            for place in _IN_ADDRESS.finditer(tag, href.value_start, href.value_end)
+        ),
+    )
 
 
 def text_parts(root: Part) -> list[Part]:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import frozen
 from hypothesis import given
@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.message.content import Content
+from smtpeter.message.parts import Part
 from smtpeter.transform import rework
-from smtpeter.transform.hosting import HostedImage, Image
+from smtpeter.transform.hosting import Hosted, HostedImage, Image
 from smtpeter.transform.marks import Marks, Slot
-from smtpeter.transform.rework import Body, Reworked, page, with_text
+from smtpeter.transform.markup import Document, read
+from smtpeter.transform.rework import Body, Reworked, page, with_html, with_plain
 from smtpeter.transform.template import filled
 
 TEXT = b"Content-Type: text/plain\r\n\r\nplain\r\n"
@@ -32,7 +34,15 @@ class Says:
     seconds: float = 1.0
 
     def __call__(self, bodies: Sequence[Body], marks: Marks) -> list[Body]:
-        return [with_text(body, self.change(body.text, marks)) for body in bodies]
+        def plain(text: str) -> str:
+            return self.change(text, marks)
+
+        def html(document: Document) -> Document:
+            before = str(document)
+            after = plain(before)
+            return document if after == before else read(after)
+
+        return [with_plain(with_html(body, html), plain) for body in bodies]
 
 
 @frozen
@@ -42,9 +52,9 @@ class Takes:
     name: str = "takes"
     seconds: float = 1.0
 
-    def take_out(self, octets: bytes) -> tuple[bytes, tuple[HostedImage, ...]]:
+    def take_out(self, octets: bytes, root: Part, documents: Mapping[int, Document]) -> Hosted:  # noqa: ARG002
         image = HostedImage(Image("c", "image/png", "", b"PNG", "00"), "https://x.example")
-        return octets.replace(b' title="x"', b""), (image,)
+        return Hosted(octets.replace(b"plain", b"PLAIN"), tuple(documents.values()), (image,))
 
 
 def breaks(text: str, marks: Marks) -> str:
@@ -144,17 +154,23 @@ class ReworkTests(SynchronousTestCase):
         self.assertEqual([("write", "LookupError: no such charset")], self.problems(result))
 
     def test_images(self) -> None:
-        """Images are taken out before texts are read, and handed over."""
-        sent, result = self.reworked(BOTH, Says(louder), Takes())
-        self.assertIn(b"<P>HTML</P>", sent)
+        """Images are taken out and handed over; all else goes on with the rest."""
+        sent, result = self.reworked(BOTH, Takes(), Says(lambda text, _: f"{text}!"))
+        self.assertIn(b"html</p>!\r\n", sent)
+        self.assertIn(b"\r\n\r\nplain!\r\n", sent)
         self.assertEqual([b"PNG"], [each.image.octets for each in result.images])
-        self.assertEqual(["takes", "read", "says", "write"], [run.stage for run in result.runs])
+        self.assertEqual(["read", "takes", "says", "write"], [run.stage for run in result.runs])
 
     def test_fault_over_images(self) -> None:
         """Images that cannot be taken out stay where they are."""
 
         class Breaks(Takes):
-            def take_out(self, octets: bytes) -> tuple[bytes, tuple[HostedImage, ...]]:
+            def take_out(
+                self,
+                octets: bytes,
+                root: Part,  # noqa: ARG002
+                documents: Mapping[int, Document],  # noqa: ARG002
+            ) -> Hosted:
                 raise ValueError(len(octets))
 
         sent, result = self.reworked(BOTH, Breaks())

@@ -60,6 +60,13 @@ class ParseTests(SynchronousTestCase):
         if url:
             self.assertEqual(url, weburl.parse(str(url)))
 
+    @given(ANYTHING | BEHIND_A_HOST)
+    def test_canonical(self, text: str) -> None:
+        """An address that is written as it should be is read as any other."""
+        self.assertEqual(weburl.parse_any(text), weburl.parse(text))
+        for href, _ in URLS:
+            self.assertEqual(weburl.parse_any(href), weburl.parse(href), repr(href))
+
     @given(BEHIND_A_HOST)
     def test_same_host(self, text: str) -> None:
         """Nothing behind the host changes the host."""

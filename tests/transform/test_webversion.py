@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.message.parts import parse
 from smtpeter.transform.identifier import Identifiers
+from smtpeter.transform.markup import read
 from smtpeter.transform.trackedurl import resolve
 from smtpeter.transform.webversion import (
     PLACEHOLDER,
@@ -57,6 +58,11 @@ def plain(html: str) -> str:
     return html
 
 
+def filled(html: str, url: str = URL) -> str:
+    """A document with the address in it."""
+    return str(fill_in_html(read(html), url))
+
+
 class FillInTests(SynchronousTestCase):
     """The address of the web version in a message."""
 
@@ -64,18 +70,18 @@ class FillInTests(SynchronousTestCase):
         """It is written wherever the placeholder stands, in links percent-encoded or not."""
         for before in FILLED_IN:
             expected = plain(before).replace(PLACEHOLDER, URL)
-            self.assertEqual(expected, fill_in_html(before, URL))
+            self.assertEqual(expected, filled(before))
 
     def test_left(self) -> None:
         """What only resembles the placeholder stays as it is."""
         for html in LEFT:
-            self.assertEqual(html, fill_in_html(html, URL))
+            self.assertEqual(html, filled(html))
 
     def test_escaped(self) -> None:
         """An address is written as HTML has it."""
         self.assertEqual(
             '<a href="/?a&amp;b">/?a&amp;b</a>',
-            fill_in_html('<a href="%7B$webversion%7D">{$webversion}</a>', "/?a&b"),
+            filled('<a href="%7B$webversion%7D">{$webversion}</a>', "/?a&b"),
         )
 
     def test_text(self) -> None:
@@ -88,7 +94,7 @@ class FillInTests(SynchronousTestCase):
     @given(HTML)
     def test_outside(self, html: str) -> None:
         """Whatever the text, no placeholder is left in it, and all else is as it was."""
-        after = fill_in_html(html, URL)
+        after = filled(html)
         self.assertNotIn(PLACEHOLDER, after)
         self.assertEqual(plain(html), plain(after.replace(URL, PLACEHOLDER)))
 

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from functools import lru_cache, partial
+from functools import lru_cache
 from threading import Lock
 from typing import TypeAlias
 
 from lxml import etree
 
-from smtpeter.transform.inlinecss.document import (
-    Source,
-    StyleElement,
-    elements,
-    has_text,
-    in_quirks_mode,
-    read,
-)
 from smtpeter.transform.inlinecss.styled import NO_CHANGES, Styled
 from smtpeter.transform.inlinecss.stylesheet import Sheet
-from smtpeter.transform.markup import NO_INLINE, Edit, spliced, tags
+from smtpeter.transform.inlinecss.tree import (
+    StyleElement,
+    elements,
+    in_quirks_mode,
+    style_elements,
+)
+from smtpeter.transform.markup import Document, read
+from smtpeter.transform.starttag import NO_INLINE, attribute
 
 _CACHE_OCTETS = 8 * 1024 * 1024
-_STYLE = re.compile(r"<[sS][tT][yY][lL][eE]")
 _EVERYWHERE = re.compile(r"\s*(?:all|screen)?\s*", re.IGNORECASE)
 _CSS = re.compile(r"\s*(?:text/css)?\s*", re.IGNORECASE)
 
@@ -45,6 +43,12 @@ class Inliner:
         self._lock = Lock()
 
     def inline(self, html: str, *, presentational: bool = False) -> str:
+        """`inlined`, for a document in one piece; the very same text where nothing changes."""
+        document = read(html)
+        done = self.inlined(document, presentational=presentational)
+        return html if done is document else str(done)
+
+    def inlined(self, document: Document, *, presentational: bool = False) -> Document:
         """
         Put the styles of a document's style elements where its elements are.
 
@@ -53,37 +57,40 @@ class Inliner:
         Args:
             presentational: also write `width`, `height`, `bgcolor`, `align` and `valign`.
         """
-        if not presentational and not _STYLE.search(html) and NO_INLINE not in html.lower():
-            return html
+        if not presentational and "style" not in document.names and not _has_marks(document):
+            return document
         try:
-            return spliced(html, self._edits(html, read(html), presentational=presentational))
+            return document.changed(self._changes(document, presentational=presentational))
         except etree.LxmlError:
-            return html
+            return document
 
-    def _edits(self, html: str, source: Source, *, presentational: bool) -> list[Edit]:
-        styles = _sheets(html, source)
+    def _changes(self, document: Document, *, presentational: bool) -> dict[int, str]:
+        styles = _sheets(document)
         styled = self._styled(
-            html, tuple(sheet for _, sheet in styles), presentational=presentational
+            document, tuple(sheet for _, sheet in styles), presentational=presentational
         )
-        if styled.is_idle and NO_INLINE not in source.skeleton.lower():
+        if styled.is_idle and not _has_marks(document):
             outcome = NO_CHANGES
         else:
-            outcome = styled.outcome(elements(source), partial(has_text, html, source))
-        edits: list[Edit] = []
-        for change in outcome.changes:
-            start, end = source.starts[change.number]
-            edits.append(Edit(start, end, styled.rewritten(html[start:end], change)))
+            outcome = styled.outcome(document, elements(document))
+        changes = {
+            2 * change.number + 1: styled.rewritten(document.tag(change.number), change)
+            for change in outcome.changes
+        }
         for number, (element, sheet) in enumerate(styles):
             leftover = styled.leftover(number, outcome)
             if not leftover:
-                edits.append(Edit(element.start, element.end, ""))
+                gone = (element.opening, element.content, element.closing)
+                changes |= {piece: "" for piece in gone if piece is not None}
             elif leftover != sheet.text:
-                edits.append(Edit(element.content, element.content_end, leftover))
-        return edits
+                changes[element.content] = leftover
+        return changes
 
-    def _styled(self, html: str, sheets: tuple[Sheet, ...], *, presentational: bool) -> Styled:
+    def _styled(
+        self, document: Document, sheets: tuple[Sheet, ...], *, presentational: bool
+    ) -> Styled:
         """What is known of these sheets, the oldest forgotten where there is too much of it."""
-        caseless = in_quirks_mode(html)
+        caseless = in_quirks_mode(document.pieces[0])
         key = (caseless, presentational, sheets)
         with self._lock:
             styled = self._known.get(key)
@@ -105,23 +112,25 @@ class Inliner:
         return styled
 
 
-def _sheets(html: str, source: Source) -> list[tuple[StyleElement, Sheet]]:
+def _sheets(document: Document) -> list[tuple[StyleElement, Sheet]]:
     """The style elements that are ours to read."""
     styles: list[tuple[StyleElement, Sheet]] = []
-    for element in source.styles:
-        readable, movable = _of_style(html[element.start : element.content])
+    for element in style_elements(document):
+        readable, movable = _of_style(document.pieces[element.opening])
         if readable:
-            text = html[element.content : element.content_end]
-            styles.append((element, Sheet(text, movable)))
+            styles.append((element, Sheet(document.pieces[element.content], movable)))
     return styles
 
 
 @lru_cache(maxsize=256)
-def _of_style(source: str) -> tuple[bool, bool]:
+def _of_style(tag: str) -> tuple[bool, bool]:
     """Whether what follows a start tag is for us to read, and whether it always applies."""
-    tag = next(tags(source))
-    kind, media = tag.get("type"), tag.get("media")
+    kind, media = attribute(tag, "type"), attribute(tag, "media")
     return (
-        not tag.get(NO_INLINE) and (kind is None or _CSS.fullmatch(kind.value) is not None),
+        not attribute(tag, NO_INLINE) and (kind is None or _CSS.fullmatch(kind.value) is not None),
         media is None or _EVERYWHERE.fullmatch(media.value) is not None,
     )
+
+
+def _has_marks(document: Document) -> bool:
+    return any(NO_INLINE in tag.lower() for tag in document.pieces[1::2])

@@ -10,11 +10,11 @@ each answer is worked out once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from smtpeter.transform.inlinecss.places import Answers
-from smtpeter.transform.inlinecss.selectors import Compound, Question, Selector, Specificity
+from smtpeter.transform.inlinecss.selectors import Compound, Question, Selector, Specificity, Test
 
 _NOBODY: frozenset[int] = frozenset()
 
@@ -41,13 +41,13 @@ class Person(NamedTuple):
     What an element is by itself.
 
     Attributes:
-        attributes: what it has of those that are asked for.
+        passed: what it passes of all tests.
     """
 
     tag: str
     identifier: str
     classes: frozenset[str]
-    attributes: Mapping[str, str | None]
+    passed: Mapping[Test, bool]
     answers: Mapping[Question, bool]
 
 
@@ -72,12 +72,12 @@ class Matcher:
     known by its number.
 
     Attributes:
-        attributes: the names of those that some selector asks for.
+        tests: all tests of attributes.
         questions: all that is asked about places.
     """
 
     def __init__(self) -> None:
-        self.attributes: list[str] = []
+        self.tests: list[Test] = []
         self.questions: list[Question] = []
         # by the node before, or -1, the combinator between, and the compound
         self._numbers: dict[tuple[int, str, Compound], int] = {}
@@ -116,8 +116,8 @@ class Matcher:
             self._following[combinator, before].append(number)
         self._by_name[_subject(compound)].append(number)
         for test in compound.tests:
-            if test.name not in self.attributes:
-                self.attributes.append(test.name)
+            if test not in self.tests:
+                self.tests.append(test)
         for question in compound.questions:
             if question not in self.questions:
                 self.questions.append(question)
@@ -128,19 +128,19 @@ class Matcher:
         tag: str,
         identifier: str,
         classes: str,
-        values: tuple[str | None, ...],
+        passed: Sequence[bool],
         answers: Answers,
     ) -> Person:
         """
         Args:
-            values: of the `attributes`, in their order.
+            passed: of the `tests`, in their order.
             answers: to the `questions`, in their order.
         """
         return Person(
             tag,
             identifier,
             frozenset(classes.split()),
-            dict(zip(self.attributes, values, strict=True)),
+            dict(zip(self.tests, passed, strict=True)),
             dict(zip(self.questions, answers, strict=True)),
         )
 
@@ -215,6 +215,6 @@ def _fits(compound: Compound, person: Person) -> bool:
         (not compound.tag or compound.tag == person.tag)
         and all(each == person.identifier for each in compound.identifiers)
         and person.classes.issuperset(compound.classes)
-        and all(test.passes(person.attributes[test.name]) for test in compound.tests)
+        and all(person.passed[test] for test in compound.tests)
         and all(person.answers[question] for question in compound.questions)
     )

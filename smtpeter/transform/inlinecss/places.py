@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from smtpeter.transform.inlinecss.document import Element
+from smtpeter.transform.inlinecss.nesting import Element
 from smtpeter.transform.inlinecss.selectors import Question
 
-Answers = tuple[bool, ...]
+Answers = Sequence[bool]
 
 
 def answers(
     elements: Sequence[Element],
     questions: Sequence[Question],
     has_text: Callable[[Element], bool],
-) -> list[Answers]:
+) -> list[tuple[bool, ...]]:
     """For each element, what is true of it of what is asked."""
     columns = [_COLUMNS[each.kind](elements, each, has_text) for each in questions]
     return list(zip(*columns, strict=True))

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from smtpeter.transform.inlinecss.cascade import Styling
 from smtpeter.transform.inlinecss.presentational import attributes_for
-from smtpeter.transform.markup import (
-    NO_INLINE,
-    Attribute,
-    Edit,
-    Tag,
-    attribute_value,
-    removal,
-    spliced,
-    tags,
-)
+from smtpeter.transform.markup import Edit, spliced
+from smtpeter.transform.starttag import Attribute, attribute, attribute_value, tag_name
 
+_QUOTE = '"'
+# Behind these a further attribute stands by itself.
+_ENDS_WITH_VALUE = ('">', "'>")
 _BLANKS = "\t\n\f\r "
 _CSS_STRING = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""", re.DOTALL)
 _OPEN_REFERENCE = re.compile(r"&#?\w+\Z")
@@ -31,38 +27,36 @@ def restyled(source: str, styling: Styling, *, presentational: bool) -> str:
         source: from its `<` to its `>`.
         presentational: also as attributes, where they are not there.
     """
-    tag = next(tags(source))
-    edits = list(_style_edits(source, tag, styling))
+    if not presentational and source.endswith(_ENDS_WITH_VALUE) and "style" not in source.lower():
+        return f"{source[:-1]}{_new_attribute(styling.before, styling.after)}>"
+    edits = list(_style_edits(source, styling))
     if presentational:
-        place = _behind_attributes(source, tag)
-        for name, value in attributes_for(tag.name, styling.declared):
-            if tag.get(name) is None:
+        place = _behind_attributes(source)
+        for name, value in attributes_for(tag_name(source), styling.declared):
+            if attribute(source, name) is None:
                 edits.append(Edit(place, place, f' {name}="{value}"'))
     return spliced(source, edits)
 
 
-def unmarked(source: str) -> str:
-    """A start tag without the mark that says to leave its element alone."""
-    mark = next(tags(source)).get(NO_INLINE)
-    return spliced(source, [removal(source, mark)]) if mark else source
-
-
-def _style_edits(source: str, tag: Tag, styling: Styling) -> Iterator[Edit]:
-    attribute = tag.get("style")
-    if attribute is None:
-        text = _joined(styling.before, styling.after)
-        if text:
-            place = _behind_attributes(source, tag)
-            value = _in_quotes(text, '"')
-            yield Edit(place, place, f' style="{value}"')
-    elif attribute.quote:
-        yield from _around(source, attribute, styling)
+def _style_edits(source: str, styling: Styling) -> Iterator[Edit]:
+    style = attribute(source, "style")
+    if style is None:
+        place = _behind_attributes(source)
+        yield Edit(place, place, _new_attribute(styling.before, styling.after))
+    elif style.quote:
+        yield from _around(source, style, styling)
     elif styling.before or styling.after:
-        old = source[attribute.value_start : attribute.value_end].replace('"', "&#34;")
+        old = source[style.value_start : style.value_end].replace('"', "&#34;")
         before, after = _in_quotes(styling.before, '"'), _in_quotes(styling.after, '"')
-        name = source[attribute.start : attribute.start + len("style")]
+        name = source[style.start : style.start + len("style")]
         text = _joined(before, _joined(_terminated(old), after))
-        yield Edit(attribute.start, attribute.end, f'{name}="{text}"')
+        yield Edit(style.start, style.end, f'{name}="{text}"')
+
+
+@lru_cache(maxsize=4096)
+def _new_attribute(before: str, after: str) -> str:
+    text = _joined(before, after)
+    return f' style="{_in_quotes(text, _QUOTE)}"' if text else ""
 
 
 def _around(source: str, attribute: Attribute, styling: Styling) -> Iterator[Edit]:
@@ -105,20 +99,21 @@ def _in_quotes(text: str, quote: str) -> str:
     return attribute_value(text, quote)
 
 
-def _behind_attributes(source: str, tag: Tag) -> int:
+def _behind_attributes(source: str) -> int:
     """
     Where an attribute can be added.
 
     That is before the end of the tag, unless what stands there would take it for a value or
     become part of one: `<a href=x/>`, `<td class=>`.
     """
-    end = tag.end - 1
+    end = len(source) - 1
+    behind_name = 1 + len(tag_name(source))
     if source[end - 1] == "/":
         end -= 1
         while source[end - 1] in _BLANKS:
             end -= 1
-        if source[end - 1] not in "\"'" and end == tag.end - 2:
-            return tag.start + 1 + len(tag.name)
+        if source[end - 1] not in "\"'" and end == len(source) - 2:
+            return behind_name
     while source[end - 1] in _BLANKS:
         end -= 1
-    return tag.start + 1 + len(tag.name) if source[end - 1] in "=/" else end
+    return behind_name if source[end - 1] in "=/" else end

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from attrs import define, field
 
 from smtpeter.transform.inlinecss import syntax
 from smtpeter.transform.inlinecss.cascade import NOTHING, Styling, styling
-from smtpeter.transform.inlinecss.document import MARK, Element
+from smtpeter.transform.inlinecss.facts import NO_FACTS, Facts, facts, passed
 from smtpeter.transform.inlinecss.matching import Matcher, Possible, Scene
-from smtpeter.transform.inlinecss.places import Answers, answers
+from smtpeter.transform.inlinecss.nesting import IMPLIED, Element
+from smtpeter.transform.inlinecss.places import answers
 from smtpeter.transform.inlinecss.plainselectors import PlainSelector
 from smtpeter.transform.inlinecss.selectors import Specificity
-from smtpeter.transform.inlinecss.splice import restyled, unmarked
+from smtpeter.transform.inlinecss.splice import restyled
 from smtpeter.transform.inlinecss.stylesheet import Place, Sheet, Stylesheets
 from smtpeter.transform.inlinecss.syntax import Declaration
+from smtpeter.transform.inlinecss.tree import has_text
 from smtpeter.transform.inlinecss.variables import Variables, inherited, uses_variables
-from smtpeter.transform.markup import NO_INLINE
+from smtpeter.transform.markup import Document
+from smtpeter.transform.starttag import NO_INLINE, without_mark
 
 # They are never shown where they belong, so they need no style there.
 _IN_HEAD = frozenset({"meta", "link", "base", "noscript", "template"})
@@ -28,7 +32,7 @@ _UNSEEN = frozenset({"", "head", "title", "style", "script", "param", "source", 
 _OCTETS_PER_CHARACTER = 12
 _OCTETS_PER_STEP = 700
 
-# Name, class, id, style; then the attributes and the answers that the sheets ask for.
+# Name, facts of the start tag; then what the sheets ask of attributes and of the place.
 _Traits: TypeAlias = tuple[object, ...]
 _Self: TypeAlias = tuple[str, str | None, str | None]
 _Matched: TypeAlias = tuple[tuple[Specificity, int], ...]
@@ -138,23 +142,27 @@ class Styled:
         """True when there is no rule that moves, so that no element can change."""
         return not self._presentational and not any(rule.moved for rule in self._sheets.rules)
 
-    def outcome(self, elements: Sequence[Element], has_text: Callable[[Element], bool]) -> Outcome:
+    def outcome(self, document: Document, elements: Sequence[Element]) -> Outcome:
         """What becomes of the elements that are to change, and what that means for the sheets."""
-        self._read_selectors(elements)
+        pieces = document.pieces
+        known = [
+            NO_FACTS if tag == IMPLIED else facts(pieces[2 * tag + 1]) for _, _, tag in elements
+        ]
+        self._read_selectors(elements, known)
         found: list[Change] = []
         unplaced: set[int] = set()
-        names = self._matcher.attributes
-        places: list[Answers] = []
+        tests = self._matcher.tests
+        places: list[tuple[bool, ...]] = []
         if self._matcher.questions:
-            places = answers(elements, self._matcher.questions, has_text)
+            places = answers(elements, self._matcher.questions, partial(has_text, document))
         spots = [
             self._spot(Scene(), ())
         ]  # that of the children of the element before, by its number
-        for number, (parent, tag, attributes) in enumerate(elements):
-            get = attributes.get
-            traits: _Traits = (tag, get("class"), get("id"), get("style"))
-            if names:
-                traits += tuple(map(get, names))
+        for number, (parent, name, tag) in enumerate(elements):
+            own = known[number]
+            traits: _Traits = (name, own)
+            if tests:
+                traits += passed(tests, "" if tag == IMPLIED else pieces[2 * tag + 1])
             if places:
                 traits += places[number]
             spot = spots[parent + 1]
@@ -163,14 +171,14 @@ class Styled:
                 step = self._step(spot, traits)
             spots[parent + 1] = step.behind
             spots.append(step.inside)
-            if MARK not in attributes:
+            if tag == IMPLIED:
                 unplaced.update(step.rules)
-            elif NO_INLINE in attributes:
-                found.append(Change(int(attributes[MARK]), NOTHING, {}, excepted=True))
+            elif own.excepted:
+                found.append(Change(tag, NOTHING, {}, excepted=True))
             elif step.styling is not NOTHING and (
-                tag not in _IN_HEAD or elements[parent][1] != "head"
+                name not in _IN_HEAD or elements[parent][1] != "head"
             ):
-                found.append(Change(int(attributes[MARK]), step.styling, step.known))
+                found.append(Change(tag, step.styling, step.known))
         raised = frozenset[Place]().union(*(change.styling.raised for change in found))
         if raised:
             found = [
@@ -178,9 +186,12 @@ class Styled:
             ]
         return Outcome(found, raised, frozenset(unplaced))
 
-    def _read_selectors(self, elements: Sequence[Element]) -> None:
+    def _read_selectors(self, elements: Sequence[Element], known: Sequence[Facts]) -> None:
         """Read those that may meet one of the elements: most of many sheets meet none, ever."""
-        selves = {(tag, each.get("class"), each.get("id")) for _, tag, each in elements}
+        selves = {
+            (element[1], own.classes, own.identifier)
+            for element, own in zip(elements, known, strict=True)
+        }
         strangers = selves - self._seen
         if not strangers:
             return
@@ -206,9 +217,10 @@ class Styled:
         text = change.known.get(source)
         if text is None:
             if change.excepted:
-                return unmarked(source)
+                return without_mark(source, NO_INLINE)[0]
             text = restyled(source, change.styling, presentational=self._presentational)
-            if self._has_room(_OCTETS_PER_STEP + 2 * len(text)):
+            # a tag with an address is seldom seen again
+            if "://" not in source and self._has_room(_OCTETS_PER_STEP + 2 * len(text)):
                 change.known[source] = text
         return text
 
@@ -233,7 +245,9 @@ class Styled:
         matcher = self._matcher
         met = matcher.met(spot.reachable, self._nodes(traits))
         matched = matcher.rules(met)
-        style = str(traits[3] or "")
+        own_facts = traits[1]
+        assert isinstance(own_facts, Facts)
+        style = own_facts.style or ""
         own = variables
         if matched or "--" in style:
             own = inherited(variables, self._declared(matched, style))
@@ -254,20 +268,22 @@ class Styled:
 
     def _nodes(self, traits: _Traits) -> Possible:
         """The selectors that may meet an element, from what it is by itself."""
-        key = (*traits[:3], *traits[4:])
+        name, own, *others = traits
+        assert isinstance(own, Facts)
+        key = (name, own.classes, own.identifier, *others)
         known = self._possible.get(key)
         if known is None:
             matcher = self._matcher
-            tag, classes, identifier = (str(each or "") for each in traits[:3])
+            classes, identifier = own.classes or "", own.identifier or ""
             if self._caseless:
                 classes, identifier = classes.lower(), identifier.lower()
-            asked = len(matcher.attributes)
+            asked = len(matcher.tests)
             person = matcher.person(
-                tag,
+                str(name),
                 identifier,
                 classes,
-                traits[4 : 4 + asked],  # type: ignore[arg-type]
-                traits[4 + asked :],  # type: ignore[arg-type]
+                others[:asked],  # type: ignore[arg-type]
+                others[asked:],  # type: ignore[arg-type]
             )
             known = matcher.possible(person)
             if self._has_room(_OCTETS_PER_STEP):

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.transform.inlinecss import Inliner
-from smtpeter.transform.markup import Edit, spliced, tags
+from smtpeter.transform.inlinecss.tree import style_elements
+from smtpeter.transform.markup import read
+from smtpeter.transform.starttag import attribute
 
 SHEETS = st.lists(
     st.sampled_from(
@@ -43,30 +45,21 @@ ANYTHING = st.text(alphabet="<>/={}:;.#'\" stylepab*@!-\0\ud800", max_size=80)
 
 def without_styles(html: str) -> str:
     """A document less its style elements and style attributes, and what we wrote into tags."""
-    edits: list[Edit] = []
-    style = None
-    for tag in tags(html):
-        if style is not None:
-            closes = tag.closing and tag.name == "style"
-            edits.append(Edit(style, tag.end if closes else tag.start, ""))
-            style = None
-            if closes:
-                continue
-        if tag.closing:
-            continue
-        if tag.name == "style":
-            style = tag.start
-            continue
-        for name in ("style", "data-smtpeter-no-inline"):
-            attribute = tag.get(name)
-            if attribute is not None:
-                start = attribute.start
-                while html[start - 1] in "\t\n\f\r ":
-                    start -= 1
-                edits.append(Edit(start, attribute.end, ""))
-    if style is not None:
-        edits.append(Edit(style, len(html), ""))
-    return spliced(html, edits)
+    document = read(html)
+    pieces = {
+        piece: ""
+        for each in style_elements(document)
+        for piece in (each.opening, each.content, each.closing)
+        if piece is not None
+    }
+    for number, name in enumerate(document.names):
+        tag = document.tag(number)
+        for marked in ("style", "data-smtpeter-no-inline"):
+            found = attribute(tag, marked)
+            if found is not None and name[0] != "/":
+                tag = tag[: found.start].rstrip("\t\n\f\r ") + tag[found.end :]
+        pieces.setdefault(2 * number + 1, tag)
+    return str(document.changed(pieces))
 
 
 class UntouchedTests(SynchronousTestCase):

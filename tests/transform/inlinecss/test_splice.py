@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.transform.inlinecss.cascade import Styling
-from smtpeter.transform.inlinecss.splice import restyled, unmarked
+from smtpeter.transform.inlinecss.splice import restyled
 from smtpeter.transform.inlinecss.syntax import declarations
-from smtpeter.transform.markup import tags
+from smtpeter.transform.starttag import attribute
 
 VALUES = st.lists(
     st.sampled_from(["a", '"', "'", "&amp;", "&", ";", ":", " ", "&quot", "<", "red", "/"]),
@@ -93,24 +93,12 @@ class QuoteTests(SynchronousTestCase):
         """Whatever is added can be read from the attribute again, and what was there as well."""
         old = old.replace("'", "").replace('"', "")
         source = form % old if "%" in form else form
-        [before] = tags(source)
-        [after] = tags(styled(source, f"a:{value}"))
-        style = after.get("style")
-        was = before.get("style")
+        style = attribute(styled(source, f"a:{value}"), "style")
+        was = attribute(source, "style")
         assert style is not None
         self.assertTrue(style.value.endswith(was.value if was else ""))
         if "'" not in value and '"' not in value:
             self.assertTrue(style.value.startswith(f"a:{value}"))
-
-
-class MarkTests(SynchronousTestCase):
-    """The mark that leaves an element alone."""
-
-    def test_removed(self) -> None:
-        """It goes, and nothing else does."""
-        self.assertEqual("<p class=x>", unmarked("<p data-smtpeter-no-inline class=x>"))
-        self.assertEqual('<p a="b">', unmarked('<p a="b" DATA-smtpeter-no-inline="1">'))
-        self.assertEqual("<p>", unmarked("<p>"))
 
 
 class PresentationalTests(SynchronousTestCase):

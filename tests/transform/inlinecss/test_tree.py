@@ -6,12 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smtpeter.transform.inlinecss.document import MARK, elements, in_quirks_mode, read
+from smtpeter.transform.inlinecss.nesting import IMPLIED, Element
+from smtpeter.transform.inlinecss.tree import elements, in_quirks_mode, style_elements
+from smtpeter.transform.markup import read
 
 
-def tree(html: str) -> list[tuple[int, str, str | None]]:
-    """Parent, tag and number of start tag of each element."""
-    return [(parent, tag, each.get(MARK)) for parent, tag, each in elements(read(html))]
+def tree(html: str) -> list[Element]:
+    """Parent, name and number of tag of each element."""
+    return elements(read(html))
 
 
 class TreeTests(SynchronousTestCase):
@@ -20,22 +22,23 @@ class TreeTests(SynchronousTestCase):
     def test_left_out(self) -> None:
         """Those that the markup leaves out have no start tag."""
         self.assertEqual(
-            [(-1, "html", None), (0, "body", None), (1, "p", "0"), (1, "p", "1")], tree("<p>a<p>b")
+            [(-1, "html", IMPLIED), (0, "body", IMPLIED), (1, "p", 0), (1, "p", 1)],
+            tree("<p>a<p>b"),
         )
 
     def test_row_groups(self) -> None:
         """Rows are in row groups, cells in rows; groups that are there are kept apart."""
         self.assertEqual(
             [
-                (-1, "html", None),
-                (0, "body", None),
-                (1, "table", "0"),
-                (2, "tbody", None),
-                (3, "tr", "1"),
-                (2, "thead", "2"),
-                (5, "tr", "3"),
-                (2, "tbody", None),
-                (7, "tr", "4"),
+                (-1, "html", IMPLIED),
+                (0, "body", IMPLIED),
+                (1, "table", 0),
+                (2, "tbody", IMPLIED),
+                (3, "tr", 1),
+                (2, "thead", 3),
+                (5, "tr", 4),
+                (2, "tbody", IMPLIED),
+                (7, "tr", 7),
             ],
             tree("<table><tr></tr><thead><tr></tr></thead><tr></tr></table>"),
         )
@@ -54,30 +57,31 @@ class TreeTests(SynchronousTestCase):
     @given(st.text(alphabet="<>/= \"'!-[]abptdrhml\0\n&;", max_size=60))
     def test_anything(self, html: str) -> None:
         """Whatever the text, each element with a start tag is one of the source's."""
-        source = read(html)
-        numbers = [int(each[MARK]) for _, _, each in elements(source) if MARK in each]
+        document = read(html)
+        numbers = [number for _, _, number in elements(document) if number != IMPLIED]
         self.assertEqual(len(numbers), len(set(numbers)))
-        self.assertLessEqual(set(numbers), set(range(len(source.starts))))
-        for start, end in source.starts:
-            self.assertEqual(("<", ">"), (html[start], html[end - 1]))
+        for number in numbers:
+            self.assertNotIn("/", document.names[number][:1])
 
 
 class StyleTests(SynchronousTestCase):
     """Style elements."""
 
-    def test_offsets(self) -> None:
-        """Their start tag, their content, and their end."""
-        html = "<STYLE a>b<c></style ><style></style>"
-        first, second = read(html).styles
-        self.assertEqual("<STYLE a>", html[first.start : first.content])
-        self.assertEqual("b<c>", html[first.content : first.content_end])
-        self.assertEqual("</style >", html[first.content_end : first.end])
-        self.assertEqual(second.content, second.content_end)
+    def test_pieces(self) -> None:
+        """Their start tag, their content, and their end tag."""
+        document = read("<STYLE a>b<c></style ><style></style>")
+        first, second = style_elements(document)
+        self.assertEqual("<STYLE a>", document.pieces[first.opening])
+        self.assertEqual("b<c>", document.pieces[first.content])
+        self.assertEqual("</style >", document.pieces[first.closing or 0])
+        self.assertEqual("", document.pieces[second.content])
 
     def test_open(self) -> None:
-        """One that is not closed goes to the end."""
-        [style] = read("<style>a").styles
-        self.assertEqual((8, 8), (style.content_end, style.end))
+        """One that is not closed goes to the end, or to the next tag."""
+        [style] = style_elements(read("<style>a"))
+        self.assertIsNone(style.closing)
+        [style] = style_elements(read("<svg><style/>a<b>"))
+        self.assertIsNone(style.closing)
 
 
 class QuirksTests(SynchronousTestCase):

@@ -1,19 +1,19 @@
-"""A document in its source: its start tags, its style sheets, and the tree that lxml sees in it."""
+"""The elements of a document, and its style sheets."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import local
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from lxml import etree
 
-from smtpeter.transform.markup import Tag, tags
-from smtpeter.values import frozen
+from smtpeter.transform.inlinecss.nesting import IMPLIED, VOID, Element, nested
+from smtpeter.transform.markup import Document
 
-# Carries the number of a start tag through the parser. It stands first, so that it counts.
-MARK = "smtpeter-tag"
+# Carries the number of a start tag through the parser.
+_MARK = "smtpeter-tag"
 
 _DOCTYPE = re.compile(
     r"""(?:\s++|(?><!--.*?-->)|<\?[^>]*+>)*+<!doctype\s+html\b\s*+
@@ -32,72 +32,35 @@ _QUIRKY_WITHOUT_SYSTEM = re.compile(
 )
 
 _BEGINS_WITH_TEXT = re.compile(r"(?:\s++|(?><!--.*?-->)|<[!?][^>]*+>)*+.", re.DOTALL)
-_NO_TEXT = re.compile(r"(?:<!--.*?-->)*+(?:</?[a-zA-Z]|\Z)", re.DOTALL)
-_VOID = frozenset({
-    "area", "br", "col", "embed", "hr", "img", "input", "wbr"
-})  # fmt: skip
-
+_COMMENTS = re.compile(r"(?:<!--.*?-->)*+", re.DOTALL)
 _IN_TABLES = frozenset({"tr", "td", "th", "thead", "tbody", "tfoot", "caption", "colgroup"})
 _IMPLIED = frozenset({"html", "head", "body"})
 
-# Number of the parent, tag name, attributes. The mark among the attributes of those that have
-# a start tag in the source is its number.
-Element: TypeAlias = tuple[int, str, Mapping[str, str]]
 
-
-@frozen
-class StyleElement:
-    """A `<style>`: the offsets of its start tag, its content, and its end."""
-
-    start: int
-    content: int
-    content_end: int
-    end: int
-
-
-class Source(NamedTuple):
+class StyleElement(NamedTuple):
     """
-    The start tags and the style elements of a document.
+    A `<style>`: the numbers of its pieces.
 
     Attributes:
-        starts: where each start tag begins and ends.
-        skeleton: its tags without what stands between them, each start tag with its mark.
-        headless: text precedes all tags, so that everything is in the body.
+        closing: of its end tag; None where the next tag is another, or there is none.
     """
 
-    starts: list[tuple[int, int]]
-    styles: list[StyleElement]
-    skeleton: str
-    headless: bool
+    opening: int
+    content: int
+    closing: int | None
 
 
-def read(html: str) -> Source:
-    starts: list[tuple[int, int]] = []
-    styles: list[StyleElement] = []
-    pieces: list[str] = []
-    style: Tag | None = None
-    for tag in tags(html):
-        start = tag.start
-        if style is not None:
-            closes = tag.closing and tag.name == "style"
-            behind = tag.end if closes else start
-            styles.append(StyleElement(style.start, style.end, start, behind))
-            style = None
-        if tag.closing:
-            pieces.append(f"</{tag.name}>")
-            continue
-        behind_name = start + 1 + len(tag.name)
-        pieces.append(
-            f'{html[start:behind_name]} {MARK}="{len(starts)}" {html[behind_name : tag.end]}'
+def style_elements(document: Document) -> list[StyleElement]:
+    names = document.names
+    return [
+        StyleElement(
+            2 * number + 1,
+            2 * number + 2,
+            2 * number + 3 if names[number + 1 : number + 2] == ["/style"] else None,
         )
-        starts.append((start, tag.end))
-        if tag.name == "style":
-            style = tag
-    if style is not None:
-        length = len(html)
-        styles.append(StyleElement(style.start, style.end, length, length))
-    headless = bool(starts and _BEGINS_WITH_TEXT.match(html, 0, starts[0][0]))
-    return Source(starts, styles, "".join(pieces), headless)
+        for number, name in enumerate(names)
+        if name == "style"
+    ]
 
 
 def in_quirks_mode(html: str) -> bool:
@@ -111,37 +74,49 @@ def in_quirks_mode(html: str) -> bool:
     return not match["system"] and _QUIRKY_WITHOUT_SYSTEM.match(public) is not None
 
 
-def elements(source: Source) -> list[Element]:
+def elements(document: Document) -> list[Element]:
     """
-    The elements of a tree in document order, those included that the markup leaves out.
+    The elements in document order, those included that the markup leaves out.
 
     Raises:
         lxml.etree.LxmlError: the parser gives up.
     """
+    return nested(document) or parsed(document)
+
+
+def has_text(document: Document, element: Element) -> bool:
+    """True when something stands behind the start tag that is no tag and no comment."""
+    _, tag, number = element
+    if tag in VOID or number == IMPLIED:
+        return False
+    return _COMMENTS.sub("", document.pieces[2 * number + 2], 1) != ""
+
+
+def parsed(document: Document) -> list[Element]:
+    """What a parser makes of the tags alone."""
+    names = document.names
+    headless = bool(names and _BEGINS_WITH_TEXT.match(document.pieces[0]))
+    skeleton = "".join([
+        f"<{name}>" if name[0] == "/" else f'<{name} {_MARK}="{number}">'
+        for number, name in enumerate(names)
+    ])  # fmt: skip
     builder = _parsing.builder
-    builder.begin(headless=source.headless)
+    builder.begin(names, headless=headless)
     try:
-        _parsing.parser.feed(source.skeleton.replace("\0", "\ufffd").encode("utf-8", "replace"))
+        _parsing.parser.feed(skeleton.replace("\0", "\ufffd").encode("utf-8", "replace"))
     finally:
         _parsing.parser.close()
     return builder.elements
-
-
-def has_text(html: str, source: Source, element: Element) -> bool:
-    """True when something stands behind the start tag that is no tag and no comment."""
-    _, tag, attributes = element
-    if tag in _VOID or MARK not in attributes:
-        return False
-    return not _NO_TEXT.match(html, source.starts[int(attributes[MARK])][1])
 
 
 class _Builder:
     """What the parser finds, as a list; with the row groups that browsers put into tables."""
 
     def __init__(self) -> None:
-        self.begin(headless=False)
+        self.begin([], headless=False)
 
-    def begin(self, *, headless: bool) -> None:
+    def begin(self, names: Sequence[str], *, headless: bool) -> None:
+        self._names = names
         self._headless = headless
         self.elements: list[Element] = []
         self._open = [-1]
@@ -149,7 +124,10 @@ class _Builder:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         parent = self._open[-1]
-        if MARK not in attributes and tag not in _IMPLIED:
+        number = int(attributes.get(_MARK, IMPLIED))
+        if number != IMPLIED:
+            tag = self._names[number]
+        elif tag not in _IMPLIED:
             self._open.append(parent)
             return
         if tag == "head" and self._headless:
@@ -157,7 +135,7 @@ class _Builder:
         if tag in _IN_TABLES:
             parent = self._place_in_table(tag, parent)
         self._open.append(len(self.elements))
-        self.elements.append((parent, tag, attributes))
+        self.elements.append((parent, tag, number))
 
     def end(self, _tag: str) -> None:
         if len(self._open) > 1:
@@ -187,7 +165,7 @@ class _Builder:
         known = self._groups.get(parent)
         if known is None:
             known = self._groups[parent] = len(self.elements)
-            self.elements.append((parent, tag, {}))
+            self.elements.append((parent, tag, IMPLIED))
         return known
 
 

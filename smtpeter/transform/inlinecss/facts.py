@@ -1,0 +1,55 @@
+"""What a start tag says that selectors ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from smtpeter.transform.inlinecss.selectors import Test
+from smtpeter.transform.starttag import NO_INLINE, attributes
+
+_REMEMBERED_CHARACTERS = 500
+
+
+class Facts(NamedTuple):
+    """
+    What most selectors ask for.
+
+    Attributes:
+        style: what its `style` attribute says.
+        excepted: it is marked to be left alone.
+    """
+
+    classes: str | None = None
+    identifier: str | None = None
+    style: str | None = None
+    excepted: bool = False
+
+
+NO_FACTS = Facts()
+
+
+def facts(tag: str) -> Facts:
+    """Read a start tag; those of a mail repeat in it, and from one mail to the next."""
+    return _remembered(tag) if len(tag) < _REMEMBERED_CHARACTERS else _facts(tag)
+
+
+def _facts(tag: str) -> Facts:
+    values = {each.name: each.value for each in attributes(tag)}
+    get = values.get
+    return Facts(get("class"), get("id"), get("style"), NO_INLINE in values)
+
+
+_remembered = lru_cache(maxsize=8192)(_facts)
+
+
+def passed(tests: Sequence[Test], tag: str) -> tuple[bool, ...]:
+    """
+    For each test whether a start tag passes it.
+
+    Args:
+        tag: its source; "" for an element that has none.
+    """
+    values = {each.name: each.value for each in attributes(tag)} if tag else {}
+    return tuple(each.passes(values.get(each.name)) for each in tests)
