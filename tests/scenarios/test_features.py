@@ -4,7 +4,8 @@ import ssl
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.scenarios.daemon import Daemon
+from tests.events.mmdb import write_mmdb
+from tests.scenarios.daemon import Daemon, Login
 from tests.scenarios.mails import RECIPIENT, SENDER
 from tests.scenarios.programs import WAIT_SECONDS, wait_for
 
@@ -31,13 +32,19 @@ class FeaturesTests(SynchronousTestCase):
 
     def delivered(self, daemon: Daemon, sent: bytes, *features: str) -> str:
         """Send one mail with a login that has these features on, and wait for it."""
-        with daemon.client(daemon.login(*features)) as client:
+        return self.delivered_by(daemon, daemon.login(*features), sent)
+
+    def delivered_by(self, daemon: Daemon, login: Login, sent: bytes) -> str:
+        """The same with a login that is there."""
+        with daemon.client(login) as client:
             client.sendmail(SENDER, [RECIPIENT], sent)
         wait_for("the mail", daemon.captured)
         [content] = daemon.captured()
         return content.decode()
 
-    def asked(self, daemon: Daemon, url: str, *, tls: bool = True) -> http.client.HTTPResponse:
+    def asked(
+        self, daemon: Daemon, url: str, *, tls: bool = True, **headers: str
+    ) -> http.client.HTTPResponse:
         """What the daemon answers to who follows a link."""
         connection = (
             http.client.HTTPSConnection(
@@ -50,7 +57,8 @@ class FeaturesTests(SynchronousTestCase):
             else http.client.HTTPConnection("127.0.0.1", daemon.http, timeout=WAIT_SECONDS)
         )
         self.addCleanup(connection.close)
-        connection.request("GET", re.sub(r"^https://[^/]+|#.*$", "", url))
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request("GET", re.sub(r"^https://[^/]+|#.*$", "", url), headers=fields)
         return connection.getresponse()
 
     def test_all_on(self) -> None:
@@ -86,6 +94,50 @@ class FeaturesTests(SynchronousTestCase):
         """What happened to a message."""
         story = daemon.asked("message", message)
         return [each["event"] for each in story["events"]]
+
+    def test_privacy(self) -> None:
+        """A login that wants privacy gets clicks, and nothing anywhere tells who made them."""
+        daemon = Daemon({"tracking.places": "places.mmdb"})
+        city = {"city": {"names": {"en": "Utrecht"}}}
+        write_mmdb(daemon.directory / "places.mmdb", {"127.0.0.0/8": city})
+        with daemon:
+            daemon.account()
+            login = daemon.login("trackclicks=on")
+            content = self.delivered_by(daemon, login, mail())
+            [tracked] = re.findall(r'<a href="([^"]+)">boots', content)
+            link = tracked.replace("&amp;", "&")
+            [message] = re.findall(r" id (\w{16});", content)
+            self.follow(daemon, link, "SeenBrowser/1.0")
+            wait_for("the click", lambda: self.clicks(daemon, message))
+            daemon.asked("login", "set", login.username, "--setting", "privacy=on")
+            daemon.asked("link-key", "rotate")
+            self.follow(daemon, link, "HiddenBrowser/1.0")
+            wait_for("the other click", lambda: len(self.clicks(daemon, message)) == 2)
+            self.follow(daemon, link, "HiddenBrowser/2.0")
+            daemon.terminate()  # the last click has to be recorded even so
+            seen, *hidden = self.clicks(daemon, message)
+            self.assertEqual(("127.0.0.1", "Utrecht"), (seen["ip"], seen["city"]))
+            self.assertIn("SeenBrowser", seen["headers"])
+            self.assertEqual(2, len(hidden))
+            for click in hidden:
+                self.assertEqual(
+                    {""}, {click[name] for name in ("ip", "headers", "city", "countryname")}
+                )
+                self.assertEqual(LINK.replace("&amp;", "&")[:-4], click["destination"])
+            kept = [each.read_bytes() for each in daemon.directory.rglob("*") if each.is_file()]
+            self.assertTrue([each for each in kept if b"SeenBrowser" in each])
+            self.assertFalse([each for each in kept if b"HiddenBrowser" in each])
+
+    def follow(self, daemon: Daemon, link: str, agent: str) -> None:
+        """Follow a link that leads on, with a browser of that name."""
+        answer = self.asked(daemon, link, User_Agent=agent, Connection="close")
+        answer.read()  # or the service would wait for us at its end
+        self.assertEqual(302, answer.status)
+
+    def clicks(self, daemon: Daemon, message: str) -> list[dict[str, str]]:
+        """The details of the clicks in a message."""
+        story = daemon.asked("message", message)
+        return [each["details"] for each in story["events"] if each["event"] == "click"]
 
     def test_all_off(self) -> None:
         """With every feature off only the place of the web version is filled in."""
