@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 
 from smtpeter.bases import BaseLookup, Bases
 from smtpeter.expiring import Expiring
@@ -28,6 +28,9 @@ from smtpeter.transform.unsubscribing import unsubscribe_addresses
 from smtpeter.web.tracking.hosted import image_path
 
 LOGINS = 1000
+# For so long it is known that an image is stored; it is kept that much longer.
+IMAGES = 10_000
+KEPT_SECONDS = 3600.0
 SETTINGS_SECONDS = 1.0
 
 
@@ -82,6 +85,7 @@ class Plans:
         self._settings: Expiring[tuple[str, int | None, str], LoginSettings] = Expiring(
             monotonic, LOGINS
         )
+        self._kept: Expiring[tuple[int, str], bool] = Expiring(monotonic, IMAGES)
 
     def plan(self, draft: Draft) -> Deferred[tuple[Stage, ...]]:
         """The stages of a message; fails with `StoreError`."""
@@ -97,10 +101,28 @@ class Plans:
         return stages_for(draft.features, of_login, draft.content, base)
 
     def keep_images(self, draft: Draft, hosted: Sequence[HostedImage]) -> Deferred[None]:
-        """Store images that were taken out of a message; fails with `StoreError`."""
-        if draft.account_id is None:
+        """
+        Store images that were taken out of a message; fails with `StoreError`.
+
+        One that was stored for the account a short while ago is not written again.
+        """
+        account_id = draft.account_id
+        if account_id is None:
             return fail(ValueError("a message of nobody's has images to be hosted"))
-        kept = [images.Image(each.image.media_type, each.image.octets) for each in hosted]
+        new = {
+            each.image.sha256: images.Image(each.image.media_type, each.image.octets)
+            for each in hosted
+            if not self._kept.get((account_id, each.image.sha256))
+        }
+        if not new:
+            return succeed(None)
         now = self._seconds()
-        until = now + self._keep_seconds
-        return self._store.transact(images.keep, kept, draft.account_id, until, now)
+        until = now + self._keep_seconds + KEPT_SECONDS
+        done = self._store.transact(images.keep, list(new.values()), account_id, until, now)
+
+        def remember(result: None) -> None:
+            for digest in new:
+                self._kept.put((account_id, digest), True, KEPT_SECONDS)
+            return result
+
+        return done.addCallback(remember)

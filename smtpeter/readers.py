@@ -149,7 +149,7 @@ def _places_stay(failure: Failure) -> None:
 
 
 def workers(reactor: Any) -> Workers:
-    """Processes for what would hold up everybody: one less than there are cores, if that can be."""
-    count = max(1, len(os.sched_getaffinity(0)) - 1)
+    """Processes for what would hold up everybody: as many as cores, so that all can be used."""
+    count = max(2, len(os.sched_getaffinity(0)))
     start = partial(WorkerProcess, reactor=reactor, modules=MODULES)
     return Workers(min(count, MOST_WORKERS), start, reactor)

@@ -146,15 +146,13 @@ def names(
     identifiers: Identifiers, message_id: str, slots: Sequence[Slot], numbers: dict[str, int]
 ) -> list[str]:
     """The identifiers for the slots of one message; `numbers` are those of their origins."""
-    return [
-        identifiers.make(
-            message_id,
-            slot.kind,
-            slot.number,
-            numbers[slot.origin] if slot.origin else NO_ORIGIN,
-        )
-        for slot in slots
-    ]
+    return identifiers.make_all(
+        message_id,
+        [
+            (kind, number, numbers[origin] if origin else NO_ORIGIN)
+            for kind, number, origin in slots
+        ],
+    )
 
 
 def concerns(draft: Draft) -> bool:

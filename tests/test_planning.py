@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.bases import Bases
 from smtpeter.message.features import ALL_ON, Features
-from smtpeter.planning import SETTINGS_SECONDS, Plans, stages_for
+from smtpeter.planning import KEPT_SECONDS, SETTINGS_SECONDS, Plans, stages_for
 from smtpeter.store import domains, images, settings
 from smtpeter.store.domains import SenderDomain
 from smtpeter.store.settings import NO_SETTINGS, LoginSettings
@@ -130,7 +130,22 @@ class PlansTests(SynchronousTestCase):
         image = Image("c", "image/png", "", b"PNG", "00")
         self.successResultOf(self.plans.keep_images(self.draft(), [HostedImage(image, BASE)]))
         kept = [images.Image("image/png", b"PNG")]
-        self.assertEqual([(images.keep, kept, 3, 6000.0, 5000.0)], self.store.asked)
+        self.assertEqual([(images.keep, kept, 3, 6000.0 + KEPT_SECONDS, 5000.0)], self.store.asked)
+
+    def test_images_again(self) -> None:
+        """An image that was stored for an account a short while ago is not stored again."""
+        image = HostedImage(Image("c", "image/png", "", b"PNG", "00"), BASE)
+        other = HostedImage(Image("d", "image/png", "", b"other", "01"), BASE)
+        for hosted in ([image], [image], [image, other]):
+            self.successResultOf(self.plans.keep_images(self.draft(), hosted))
+        self.assertEqual(
+            [[images.Image("image/png", b"PNG")], [images.Image("image/png", b"other")]],
+            [asked[1] for asked in self.store.asked],
+        )
+        self.successResultOf(self.plans.keep_images(evolve(self.draft(), account_id=4), [image]))
+        self.clock.advance(KEPT_SECONDS)
+        self.successResultOf(self.plans.keep_images(self.draft(), [image]))
+        self.assertEqual(4, len(self.store.asked))
 
     def test_images_of_nobody(self) -> None:
         """For nobody's message nothing is stored."""

@@ -20,7 +20,8 @@ from __future__ import annotations
 import hmac
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 from smtpeter.values import frozen
@@ -97,17 +98,27 @@ class Identifiers:
         Raises:
             ValueError: one of these cannot be written in an identifier.
         """
+        [made] = self.make_all(message_id, [(kind, number, origin)])
+        return made
+
+    def make_all(self, message_id: str, things: Iterable[tuple[str, int, int]]) -> list[str]:
+        """
+        The identifiers of things in one message.
+
+        Args:
+            things: kind, number and origin of each.
+
+        Raises:
+            ValueError: one of these cannot be written in an identifier.
+        """
         if not _MESSAGE_ID.fullmatch(message_id):
             raise ValueError(f"{message_id!r} is no message id")
-        if kind not in KINDS:
-            raise ValueError(f"{kind!r} is no kind: {', '.join(KINDS)}")
-        if not 0 <= number < NUMBERS:
-            raise ValueError(f"number {number} is not from 0 to {NUMBERS - 1}")
-        if not 0 <= origin < ORIGINS:
-            raise ValueError(f"origin {origin} is not from 0 to {ORIGINS - 1}")
-        what = (origin * NUMBERS + number) * _KINDS + KINDS.index(kind)
-        claim = message_id + _base62(what)
-        return claim + _proof(claim, self._keys[0])
+        begun = _proof(self._keys[0])
+        begun.update(message_id.encode("ascii"))
+        return [
+            f"{message_id}{(written := _written(*thing))}{_finished(begun.copy(), written)}"
+            for thing in things
+        ]
 
     def read(self, identifier: str) -> Identified | None:
         """What an identifier stands for; None for one that none of the keys has made."""
@@ -116,18 +127,33 @@ class Identifiers:
             return None
         message_id, written, proof = match.groups()
         claim = message_id + written
-        if not any(hmac.compare_digest(proof, _proof(claim, key)) for key in self._keys):
+        if not any(hmac.compare_digest(proof, _finished(_proof(key), claim)) for key in self._keys):
             return None
         rest, kind = divmod(_from_base62(written), _KINDS)
         origin, number = divmod(rest, NUMBERS)
         return Identified(message_id, KINDS[kind], number, origin)
 
 
-def _proof(claim: str, key: bytes) -> str:
-    digest = blake2b(
-        claim.encode("ascii"), digest_size=PROOF_CHARACTERS, key=key, person=b"identifier"
-    ).digest()
-    return digest.translate(_LETTERS).decode("ascii")
+def _proof(key: bytes) -> blake2b:
+    """The begin of a code over a claim."""
+    return blake2b(digest_size=PROOF_CHARACTERS, key=key, person=b"identifier")
+
+
+def _finished(begun: blake2b, claim: str) -> str:
+    """The code, with what was missing of the claim."""
+    begun.update(claim.encode("ascii"))
+    return begun.digest().translate(_LETTERS).decode("ascii")
+
+
+@lru_cache(maxsize=8192)
+def _written(kind: str, number: int, origin: int) -> str:
+    if kind not in KINDS:
+        raise ValueError(f"{kind!r} is no kind: {', '.join(KINDS)}")
+    if not 0 <= number < NUMBERS:
+        raise ValueError(f"number {number} is not from 0 to {NUMBERS - 1}")
+    if not 0 <= origin < ORIGINS:
+        raise ValueError(f"origin {origin} is not from 0 to {ORIGINS - 1}")
+    return _base62((origin * NUMBERS + number) * _KINDS + KINDS.index(kind))
 
 
 def _base62(number: int) -> str:

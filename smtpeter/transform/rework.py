@@ -7,7 +7,8 @@ a process of its own. What is personal is left open in the result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import starmap
 from time import perf_counter
 from typing import Protocol, TypeGuard, cast
 
@@ -119,6 +120,20 @@ class Reworked:
     slots: tuple[Slot, ...] = field(default=(), repr=False)
     images: tuple[HostedImage, ...] = field(default=(), repr=False)
     runs: tuple[Run, ...] = ()
+
+    def __reduce__(self) -> tuple[Callable[..., Reworked], tuple[object, ...]]:
+        """Slots travel as bare tuples: see `Template.__reduce__`."""
+        slots = tuple(map(tuple, self.slots))
+        return _unflattened, (self.template, slots, self.images, tuple(map(tuple, self.runs)))
+
+
+def _unflattened(
+    made: Template | None,
+    slots: Iterable[tuple[str, int, str]],
+    images: tuple[HostedImage, ...],
+    runs: Iterable[tuple[str, float, str]],
+) -> Reworked:
+    return Reworked(made, tuple(starmap(Slot, slots)), images, tuple(starmap(Run, runs)))
 
 
 @frozen

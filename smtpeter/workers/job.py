@@ -10,6 +10,9 @@ from twisted.internet.interfaces import IDelayedCall
 
 from smtpeter.workers.frames import value_of
 
+# Others are through in a few milliseconds.
+LARGE_OCTETS = 256 * 1024
+
 
 class JobError(Exception):
     """A job was not done; the text says why."""
@@ -44,6 +47,10 @@ class Job:
     request: bytes = field(repr=False)
     done: Deferred[Any]
     patience: IDelayedCall | None = None
+
+    @property
+    def is_large(self) -> bool:
+        return len(self.request) > LARGE_OCTETS
 
     def conclude(self, payload: bytes) -> None:
         """Tell who asked for it what came of it."""

@@ -65,6 +65,10 @@ class Place:
             return False
         return self._job is None
 
+    @property
+    def is_at_large_job(self) -> bool:
+        return self._job is not None and self._job.is_large
+
     def start(self, start: Start) -> None:
         self._limit = self._clock.callLater(START_SECONDS, self._too_late)
         self._worker = start(self._answered, self.vacate)

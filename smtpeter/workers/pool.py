@@ -30,6 +30,8 @@ class Workers(Service):
     are not our doing and follow each other without a job done in between are followed by
     longer and longer pauses.
 
+    Large jobs, which take long, leave one of the processes to the others.
+
     Args:
         count: how many processes there are at most.
         start: starts one.
@@ -52,6 +54,7 @@ class Workers(Service):
         self._waiting_jobs = waiting_jobs
         self._waiting_octets = waiting_octets
         self._waiting: deque[Job] = deque()
+        self._large: deque[Job] = deque()
         self._octets = 0
         self._places: list[Place] = []
         self._failures = 0
@@ -76,16 +79,20 @@ class Workers(Service):
             request = framed((seconds, function, args))
         except Exception:
             return fail()
-        full = len(self._waiting) >= self._waiting_jobs
+        full = len(self._waiting) + len(self._large) >= self._waiting_jobs
         if full or self._octets + len(request) > self._waiting_octets:
             return fail(WorkersBusy("too many jobs wait for a worker"))
         job = Job(seconds, request, Deferred(self._forget))
-        self._waiting.append(job)
+        queue = self._queue_of(job)
+        queue.append(job)
         self._octets += len(request)
         self._hand_out()
-        if self._waiting and self._waiting[-1] is job:
+        if queue and queue[-1] is job:
             job.patience = self._clock.callLater(WAIT_SECONDS, self._give_up, job)
         return job.done
+
+    def _queue_of(self, job: Job) -> deque[Job]:
+        return self._large if self._count > 1 and job.is_large else self._waiting
 
     def stopService(self) -> Deferred[None]:
         """Jobs that were begun are finished, as far as they are done in time; others fail."""
@@ -94,8 +101,9 @@ class Workers(Service):
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
-        while self._waiting:
-            self._next().done.errback(WorkersEnded("the service stops"))
+        for job in (*self._waiting, *self._large):
+            self._remove(job)
+            job.done.errback(WorkersEnded("the service stops"))
         return Deferred.fromCoroutine(self._end_all())
 
     async def _end_all(self) -> None:
@@ -107,18 +115,27 @@ class Workers(Service):
     def _hand_out(self) -> None:
         """Give waiting jobs to those who have nothing to do, and see that there are enough."""
         for place in self._places:
-            if self._waiting and place.idle:
-                place.begin(self._next())
+            if place.idle:
+                job = self._next()
+                if job is None:
+                    break
+                place.begin(job)
         coming = sum(place.starting for place in self._places)
-        if len(self._waiting) > coming and len(self._places) < self._count:
+        waiting = len(self._waiting) + min(len(self._large), self._room_for_large())
+        if waiting > coming and len(self._places) < self._count:
             self._start_one()
 
-    def _next(self) -> Job:
-        job = self._waiting.popleft()
-        self._octets -= len(job.request)
-        if job.patience is not None:
-            job.patience.cancel()
-            job.patience = None
+    def _room_for_large(self) -> int:
+        return self._count - 1 - sum(place.is_at_large_job for place in self._places)
+
+    def _next(self) -> Job | None:
+        """The job that is to be done next: a large one, as far as those may be."""
+        large = self._large and self._room_for_large() > 0
+        queue = self._large if large else self._waiting
+        if not queue:
+            return None
+        job = queue[0]
+        self._remove(job)
         return job
 
     def _start_one(self) -> None:
@@ -162,13 +179,14 @@ class Workers(Service):
 
     def _forget(self, done: Deferred[Any]) -> None:
         """Who cancels a job that has begun does without its result."""
-        for job in self._waiting:
+        for job in (*self._waiting, *self._large):
             if job.done is done:
                 self._remove(job)
                 return
 
     def _remove(self, job: Job) -> None:
-        self._waiting.remove(job)
+        self._queue_of(job).remove(job)
         self._octets -= len(job.request)
         if job.patience is not None:
             job.patience.cancel()
+            job.patience = None

@@ -64,7 +64,7 @@ class FilledTests(SynchronousTestCase):
         assert before is not None
         marks = Marks(octets)
         new = marked(text, marks)
-        edits = edits_for(octets, part, before, new)
+        edits = edits_for(octets, part, before, new, marks.prefix)
         made = template(len(octets), gapped(edits, part, before, new, marks))
         content = filled(Content.from_blocks([octets]), made, identifiers)
         return bytes(content), before, marks.replaced(new, identifiers)

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.workers.child import READY
 from smtpeter.workers.frames import FrameReader, framed, value_of
-from smtpeter.workers.job import JobFailed, JobLost, WorkersBusy, WorkersEnded
+from smtpeter.workers.job import LARGE_OCTETS, JobFailed, JobLost, WorkersBusy, WorkersEnded
 from smtpeter.workers.place import START_SECONDS
 from smtpeter.workers.pool import STOP_SECONDS, WAIT_SECONDS, Workers
 
@@ -250,6 +250,37 @@ class WorkersTests(SynchronousTestCase):
         worker.answer(6)
         self.successResultOf(third)
         self.assertFalse(worker.killed)
+
+    def test_large(self) -> None:
+        """Large jobs leave one process to the others, and come first in the rest."""
+        first = self.up()
+        larger = "x" * LARGE_OCTETS
+        one, two = self.call(larger, larger + "1"), self.call(larger, larger + "2")
+        self.started[1].come_up()
+        second = self.started[1]
+        self.assertEqual([1, 1], [len(first.asked), len(second.asked)])
+        small = self.call(3, 4)
+        first.answer(2)
+        self.assertEqual((3, 4), first.asked[1][2])
+        first.answer(4)
+        self.assertEqual(4, self.successResultOf(small))
+        self.assertEqual(2, len(first.asked))  # and it stays free for small ones
+        second.answer("done")
+        self.assertEqual("done", self.successResultOf(one))
+        self.assertNoResult(two)
+        asked = first.asked[2:] + second.asked[1:]
+        self.assertEqual([larger + "2"], [args[1] for _, _, args in asked])
+
+    def test_large_with_one_process(self) -> None:
+        """A single process does large jobs in their turn."""
+        self.workers = self.pool(1)
+        worker = self.up()
+        larger = "x" * LARGE_OCTETS
+        self.call(larger, "a")
+        self.call(3, 4)
+        worker.answer(2)
+        worker.answer(2)
+        self.assertEqual((3, 4), worker.asked[2][2])
 
     def test_stop(self) -> None:
         """At the stop what waits fails, what runs is finished, and processes leave."""
