@@ -18,6 +18,7 @@ from smtpeter.transform.draft import Draft
 from smtpeter.transform.hosting import HostedImage
 from smtpeter.transform.rework import Stage
 from smtpeter.transform.textstages import (
+    AddHoneypot,
     FillInWebVersion,
     HostImages,
     InlineCss,
@@ -54,6 +55,8 @@ def stages_for(
     if features.trackclicks:
         leave = unsubscribe_addresses(content)
         stages.append(TrackLinks(base, features.preventscam, leave))
+        if of_login.honeypot:
+            stages.append(AddHoneypot(base))
     if features.trackopens:
         stages.append(TrackOpens(base))
     return tuple(stages)

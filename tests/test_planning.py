@@ -15,7 +15,7 @@ from smtpeter.store.domains import SenderDomain
 from smtpeter.store.settings import NO_SETTINGS, LoginSettings
 from smtpeter.transform.draft import Draft
 from smtpeter.transform.hosting import HostedImage, Image
-from smtpeter.transform.textstages import FillInWebVersion, InlineCss, TrackLinks
+from smtpeter.transform.textstages import AddHoneypot, FillInWebVersion, InlineCss, TrackLinks
 from tests.transform.drafts import draft
 
 BASE = "https://clicks.shop.example"
@@ -60,6 +60,13 @@ class StagesTests(SynchronousTestCase):
         ):
             self.assertEqual({name, "webversion"}, set(self.names(features)))
         self.assertEqual(["webversion"], self.names(Features(trackbounces=True, preventscam=True)))
+
+    def test_honeypot(self) -> None:
+        """Who asks for it gets the link that is not seen, where links are tracked."""
+        content = draft(b"\r\n").content
+        for features, expected in ((ALL_ON, True), (Features(trackopens=True), False)):
+            stages = stages_for(features, LoginSettings(honeypot=True), content, BASE)
+            self.assertEqual(expected, AddHoneypot(BASE) in stages)
 
     def test_unsubscribe(self) -> None:
         """Links to where one unsubscribes are left alone, wherever the fields name them."""

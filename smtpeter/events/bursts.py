@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import TypeVar
 
 from attrs import field
@@ -19,10 +20,18 @@ _Key = TypeVar("_Key")
 
 @frozen
 class _Recent:
-    """When each link of a message was followed last, and when each address sent a HEAD."""
+    """
+    When something happened last at a message.
+
+    Attributes:
+        links: each was followed.
+        heads: each address sent a HEAD.
+        finders: each address followed the link that no person can see.
+    """
 
     links: dict[tuple[str, int], float] = field(factory=dict)
     heads: dict[str, float] = field(factory=dict)
+    finders: dict[str, float] = field(factory=dict)
 
 
 class Bursts:
@@ -43,6 +52,8 @@ class Bursts:
         _put(recent.links, (visit.kind, visit.link), visit.time)
         if visit.method == "HEAD":
             _put(recent.heads, visit.address, visit.time)
+        if visit.honeypot:
+            _put(recent.finders, visit.address, visit.time)
 
     def different_links(self, visit: Visit) -> int:
         """How many links of the message were followed around that time, with this one."""
@@ -59,8 +70,18 @@ class Bursts:
     def method(self, visit: Visit) -> str:
         """HEAD for a GET of whoever has sent a HEAD for the same message around that time."""
         recent = self._messages.get(visit.message)
-        time = recent.heads.get(visit.address) if recent is not None else None
-        return "HEAD" if time is not None and _near(time, visit.time) else visit.method
+        return "HEAD" if recent and _is_among(recent.heads, visit) else visit.method
+
+    def honeypot(self, visit: Visit) -> bool:
+        """Whether who came has followed the honeypot link of the message around that time."""
+        recent = self._messages.get(visit.message)
+        return visit.honeypot or (recent is not None and _is_among(recent.finders, visit))
+
+
+def _is_among(times: Mapping[str, float], visit: Visit) -> bool:
+    """Whether an address was there around the time of a visit; of who has none nobody knows."""
+    time = times.get(visit.address) if visit.address else None
+    return time is not None and _near(time, visit.time)
 
 
 def _put(times: dict[_Key, float], key: _Key, time: float) -> None:

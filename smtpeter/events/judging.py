@@ -83,7 +83,7 @@ class Judging:
             address=visit.address,
             seconds_since_delivery=_seconds_since_delivery(visit, message),
             different_links=self._bursts.different_links(visit),
-            honeypot=visit.honeypot,
+            honeypot=self._bursts.honeypot(visit),
             client=visit.judged().client,
         )
 

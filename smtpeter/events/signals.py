@@ -88,7 +88,7 @@ class Request:
         address: of the client.
         seconds_since_delivery: below zero when it came before; None when it is not known.
         different_links: of the same message, asked for within `LINKS_WINDOW_SECONDS`, with this.
-        honeypot: whether it asked for the link that no reader can see.
+        honeypot: whether who asked has asked for the link that no reader can see.
         client: what `known_client` has said of user agent and address; None to ask it.
     """
 

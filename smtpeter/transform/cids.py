@@ -59,10 +59,11 @@ def references(document: Document) -> Iterator[Reference]:
     for number, tag in enumerate(pieces[1::2]):
         name = names[number]
         written = tag.lower()
-        if ("cid" in written or "&#" in written) and not name.startswith("/"):
+        if ("cid" in written or "&#" in written) and name[:1] != "/":
             yield from _in_tag(2 * number + 1, name, tag)
         if name == "style" and number + 1 < len(names):  # one that never ends is no sheet
-            for match in _CSS_URL.finditer(pieces[2 * number + 2]):
+            sheet = pieces[2 * number + 2]
+            for match in _CSS_URL.finditer(sheet) if _SCHEME in sheet.lower() else ():
                 yield Reference(2 * number + 2, *match.span(1), match[1], raw=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from smtpeter.transform import weburl
@@ -22,6 +22,7 @@ _LINKS = _ELEMENTS | {"/a", "/area"}
 _TEMPLATE_TAGS = (
     ("{{", "}}"), ("{%", "%}"), ("{$", "}"), ("<%", "%>"), ("*|", "|*"), ("[[", "]]"),
 )  # fmt: skip
+_MAY_BE_TEMPLATE = re.compile(r"[{<*\[]")
 # Shown as nothing; senders put them into names so that mail programs make no link of them.
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 
@@ -90,7 +91,9 @@ def names_target(link: Link) -> bool:
 
     A mail program that compares both would warn of the link if it led through us.
     """
-    label = link.label.translate(_INVISIBLE).strip()
+    label = link.label.strip()
+    if not label.isascii():
+        label = label.translate(_INVISIBLE).strip()
     if " " in _UP_TO_THE_PATH.split(label, 1)[0]:  # in no name of a host
         return False
     named = weburl.parse(label)
@@ -112,15 +115,20 @@ def _label(document: Document, tag: int, until: int) -> str:
     return "".join(map(text_content, document.pieces[2 * tag + 2 : 2 * until + 1 : 2]))
 
 
+@lru_cache(maxsize=1024)
 def target(written: str) -> WebURL | None:
     """Read an address of a document; None for one that is not to be tracked."""
-    if len(written) > LONGEST_URL or any(
-        opening in written and closing in written.partition(opening)[2]
-        for opening, closing in _TEMPLATE_TAGS
-    ):
+    if len(written) > LONGEST_URL or (_MAY_BE_TEMPLATE.search(written) and _has_template(written)):
         return None
     url = weburl.parse(written)
     return url if url and len(str(url)) <= LONGEST_URL else None
+
+
+def _has_template(written: str) -> bool:
+    return any(
+        opening in written and closing in written.partition(opening)[2]
+        for opening, closing in _TEMPLATE_TAGS
+    )
 
 
 def _comparable(left: str) -> str:

@@ -87,3 +87,26 @@ def spliced(text: str, edits: Iterable[Edit]) -> str:
 def text_content(text: str) -> str:
     """What a piece of a document says, without its tags and comments, references decoded."""
     return decoded(without_tags(text))
+
+
+def at_the_end(document: Document, markup: str) -> Document:
+    """Add something where it stands as the last of the body, and its tags are tags."""
+    ends = {name: number for number, name in document.tags({"/body", "/html"})}
+    for name in ("/body", "/html"):
+        if name in ends:
+            piece = 2 * ends[name]
+            return document.changed({piece: document.pieces[piece] + markup})
+    # A comment or a style sheet that never ends takes in all that follows it.
+    pieces = document.pieces
+    last = len(pieces) - 1
+    if _takes_a_tag(document, pieces):
+        return document.changed({last: pieces[last] + markup})
+    if _takes_a_tag(document, pieces[:last]):
+        return document.changed({last: markup + pieces[last]})
+    return document.changed({last - 2: pieces[last - 2] + markup})
+
+
+def _takes_a_tag(document: Document, pieces: Sequence[str]) -> bool:
+    """Whether a tag behind so much of a document would be one."""
+    with_one = read("".join((*pieces, "<br>")))
+    return len(with_one.names) > len(document.names) and with_one.pieces[-2] == "<br>"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from smtpeter.transform.identifier import NUMBERS
 from smtpeter.transform.links import target
-from smtpeter.transform.markup import Document, read
+from smtpeter.transform.markup import Document, at_the_end
 from smtpeter.transform.starttag import (
     NO_TRACK,
     attribute,
@@ -80,25 +80,3 @@ def with_pixel(document: Document, url: str) -> Document:
     style = "display:block;width:1px;height:1px;border:0"
     image = f'<img src={attribute_value(url)} width="1" height="1" alt="" style="{style}">'
     return at_the_end(document, image)
-
-
-def at_the_end(document: Document, markup: str) -> Document:
-    """Add something where it stands as the last of the body, and its tags are tags."""
-    ends = {name: number for number, name in document.tags({"/body", "/html"})}
-    for name in ("/body", "/html"):
-        if name in ends:
-            piece = 2 * ends[name]
-            return document.changed({piece: document.pieces[piece] + markup})
-    # A comment or a style sheet that never ends takes in all that follows it.
-    pieces = document.pieces
-    last = len(pieces) - 1
-    if _takes_a_tag(document, pieces):
-        return document.changed({last: pieces[last] + markup})
-    if _takes_a_tag(document, pieces[:last]):
-        return document.changed({last: markup + pieces[last]})
-    return document.changed({last - 2: pieces[last - 2] + markup})
-
-
-def _takes_a_tag(document: Document, pieces: Sequence[str]) -> bool:
-    """Whether a tag behind so much of a document would be one."""
-    return len(read("".join((*pieces, "<br>"))).names) > len(document.names)

@@ -64,7 +64,10 @@ def attributes(tag: str) -> tuple[Attribute, ...]:
 
 def attribute(tag: str, name: str) -> Attribute | None:
     """The attribute of that name, given in lower case; None without it."""
-    return next((_read(name, each) for found, each in _written(tag) if found == name), None)
+    for found, match in _written(tag):
+        if found == name:
+            return _read(name, match)
+    return None
 
 
 def with_value(tag: str, attribute: Attribute, value: str) -> str:
@@ -83,7 +86,7 @@ def without(tag: str, attribute: Attribute) -> str:
 
 def without_mark(tag: str, name: str) -> tuple[str, bool]:
     """The tag without an attribute that is for us alone, and whether it had that."""
-    if name not in lower(tag):
+    if name not in tag.lower():
         return tag, False
     mark = attribute(tag, name)
     return (without(tag, mark), True) if mark else (tag, False)

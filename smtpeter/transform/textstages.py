@@ -7,6 +7,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from smtpeter.message.parts import Part
+from smtpeter.transform.honeypot import honeypot_url, with_honeypot
 from smtpeter.transform.hosting import Hosted, Image, host_images
 from smtpeter.transform.links import Link, rewrite_links
 from smtpeter.transform.marks import Marks
@@ -116,6 +117,24 @@ class TrackLinks:
             )
 
         return [with_html(body, led) for body in bodies]
+
+
+@frozen
+class AddHoneypot:
+    """A link is added that only programs find."""
+
+    base: str
+    name: str = "honeypot"
+    seconds: float = 5.0
+
+    def __call__(self, bodies: Sequence[Body], marks: Marks) -> list[Body]:
+        changed = list(bodies)
+        for place, body in enumerate(changed):
+            if body.is_html:
+                url = honeypot_url(self.base, marks.make("honeypot", 0))
+                changed[place] = with_html(body, partial(with_honeypot, url=url))
+                break
+        return changed
 
 
 @frozen

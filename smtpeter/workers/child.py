@@ -26,7 +26,7 @@ READY = "ready"
 NICENESS = 1
 # Beyond its time the owner kills us. When the owner itself is gone, the alarm does.
 ALARM_FACTOR = 2
-_READ_OCTETS = 1024 * 1024
+_READ_OCTETS = 96 * 1024
 
 
 def main() -> None:

@@ -18,6 +18,8 @@ from smtpeter.workers import child
 from smtpeter.workers.frames import FrameReader
 
 CHANNEL_OCTETS = 1024 * 1024
+# What is read at a time. More than that the system would have to find anew for each read.
+READ_OCTETS = 96 * 1024
 REMEMBERED_OCTETS = 2000
 
 
@@ -26,7 +28,7 @@ class Channel(Connection):
 
     logstr = "worker"
     connected = True
-    bufferSize = CHANNEL_OCTETS
+    bufferSize = READ_OCTETS
 
 
 class Answers(Protocol):

@@ -52,6 +52,21 @@ class BurstTests(SynchronousTestCase):
         self.assertEqual("GET", self.bursts.method(visit(2, message="another")))
         self.assertEqual("GET", self.bursts.method(visit(2, time=NOW + 100)))
 
+    def test_honeypot(self) -> None:
+        """Who has followed the link that nobody sees is known by it at all other links."""
+        self.note(visit(1, honeypot=True))
+        self.assertTrue(self.bursts.honeypot(visit(1, honeypot=True)))
+        self.assertTrue(self.bursts.honeypot(visit(2)))
+        self.assertFalse(self.bursts.honeypot(visit(2, address="203.0.113.10")))
+        self.assertFalse(self.bursts.honeypot(visit(2, message="another")))
+        self.assertFalse(self.bursts.honeypot(visit(2, time=NOW + 100)))
+
+    def test_no_address(self) -> None:
+        """Of two without an address nobody knows whether they are one."""
+        self.note(visit(1, address="", honeypot=True), visit(2, address="", method="HEAD"))
+        self.assertFalse(self.bursts.honeypot(visit(3, address="")))
+        self.assertEqual("GET", self.bursts.method(visit(3, address="")))
+
     def test_bounded(self) -> None:
         """Of many messages, links and addresses only the latest are remembered."""
         for number in range(LIMIT + 10):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from smtpeter.transform.inlinecss.selectors import Test
 from smtpeter.transform.starttag import NO_INLINE, attributes
+from smtpeter.transform.tokens import BLANK
 
 _REMEMBERED_CHARACTERS = 500
+# What a tag without any of these says is nothing that is asked for.
+_ASKED_FOR = re.compile(rf"class|style|\bid[{BLANK}]*=|{NO_INLINE}", re.IGNORECASE)
 
 
 class Facts(NamedTuple):
@@ -36,6 +40,8 @@ def facts(tag: str) -> Facts:
 
 
 def _facts(tag: str) -> Facts:
+    if not _ASKED_FOR.search(tag):
+        return NO_FACTS
     values = {each.name: each.value for each in attributes(tag)}
     get = values.get
     return Facts(get("class"), get("id"), get("style"), NO_INLINE in values)
