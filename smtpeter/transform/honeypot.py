@@ -5,7 +5,7 @@ from __future__ import annotations
 from smtpeter.transform.markup import Document, at_the_end
 from smtpeter.transform.starttag import attribute_value
 
-# Nothing of it is shown, read out, or reached by the keyboard; Outlook has a word of its own for it.
+# Nothing of it is shown, read out, or reached by the keyboard; Outlook has its own word for that.
 _UNSEEN = (
     'style="display:none;visibility:hidden;mso-hide:all;font-size:0;max-height:0;overflow:hidden"'
     ' aria-hidden="true" tabindex="-1"'

@@ -21,11 +21,11 @@ MAIL = (
 
 def delivered(daemon: Daemon, client: smtplib.SMTP, sender: str) -> list[SplitResult]:
     """Where the links of a mail point: that to the shop, and that to the web version."""
-    before = len(daemon.captured())
+    before = daemon.captured()
     client.sendmail(sender, [RECIPIENT], MAIL.format(recipient=RECIPIENT).encode())
-    wait_for("the mail", lambda: len(daemon.captured()) > before)
-    content = daemon.captured()[-1].decode()
-    return [urlsplit(found) for found in re.findall(r'href="([^"]+)"', content)]
+    wait_for("the mail", lambda: len(daemon.captured()) > len(before))
+    [content] = [each for each in daemon.captured() if each not in before]
+    return [urlsplit(found) for found in re.findall(r'href="([^"]+)"', content.decode())]
 
 
 class SenderDomainTests(SynchronousTestCase):
