@@ -22,8 +22,8 @@ class Document(NamedTuple):
             that was taken out.
     """
 
-    pieces: Sequence[str]
-    names: Sequence[str]
+    pieces: list[str]
+    names: list[str]
 
     def __str__(self) -> str:
         return "".join(self.pieces)
@@ -46,11 +46,12 @@ class Document(NamedTuple):
         if not pieces:
             return self
         new = list(self.pieces)
-        names = self.names
+        gone = [number // 2 for number, piece in pieces.items() if number % 2 and not piece]
+        names = list(self.names) if gone else self.names
         for number, piece in pieces.items():
             new[number] = piece
-            if number % 2 and not piece:
-                names = [*names[: number // 2], "", *names[number // 2 + 1 :]]
+        for number in gone:
+            names[number] = ""
         return Document(new, names)
 
 

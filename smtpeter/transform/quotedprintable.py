@@ -10,6 +10,8 @@ LINE_CHARACTERS = 76
 _ROOM = LINE_CHARACTERS - len("=")
 _TRAILING_BLANKS = re.compile(rb"(?<![ \t])[ \t]++(?=\r\n|\Z)")
 _ESCAPE = ord("=")
+_SAFE = bytes(range(0x20, 0x7F)) + b"\t\r\n"
+_FEW = 40  # different octets: so many are replaced one after the other sooner than by a walk
 
 
 def decoded(body: bytes) -> bytes:
@@ -27,28 +29,30 @@ def encoded(octets: bytes, mark: bytes = b"") -> bytes:
         mark: what begins each mark, of letters and digits. Marks begin a line, so that those
             of up to 75 characters are not cut in two, and shorter words may take their places.
     """
+    escaped = _escaped(octets)
     if mark:
-        octets = octets.replace(mark, b"\r\n" + mark)
-    newlines = octets.count(b"\r\n")
-    if newlines == octets.count(b"\r") == octets.count(b"\n"):
-        escaped = b2a_qp(octets, istext=True)
-        if not newlines:
-            escaped = escaped.replace(b"\n", b"\r\n")
-    else:
-        escaped = _with_lone_newlines(octets)
-    if mark:
-        escaped = escaped.replace(b"\r\n" + mark, b"=\r\n" + mark)
-    # It breaks lines a character late at times, and is not told of the breaks before marks.
+        escaped = escaped.replace(mark, b"=\r\n" + mark)
     return b"\r\n".join([
         line if len(line) <= LINE_CHARACTERS else _folded(line) for line in escaped.split(b"\r\n")
     ])  # fmt: skip
 
 
-def _with_lone_newlines(octets: bytes) -> bytes:
+def _escaped(octets: bytes) -> bytes:
     """Encode, in lines of any length; only CRLF ends one."""
-    escaped = b2a_qp(octets, istext=False).replace(b"=\r\n", b"").replace(b"=\n", b"")
-    escaped = escaped.replace(b"=0D=0A", b"\r\n")
-    return escaped.replace(b" \r\n", b"=20\r\n").replace(b"\t\r\n", b"=09\r\n")
+    unsafe = set(octets.translate(None, _SAFE))
+    newlines = octets.count(b"\r\n")
+    if len(unsafe) <= _FEW and newlines == octets.count(b"\r") == octets.count(b"\n"):
+        escaped = octets.replace(b"=", b"=3D")
+        for octet in unsafe:
+            escaped = escaped.replace(bytes((octet,)), b"=%02X" % octet)
+    else:
+        # As binary data no newline is taken for the end of a line.
+        escaped = b2a_qp(octets, istext=False).replace(b"=\r\n", b"").replace(b"=\n", b"")
+        escaped = escaped.replace(b"=0D=0A", b"\r\n")
+    escaped = escaped.replace(b" \r\n", b"=20\r\n").replace(b"\t\r\n", b"=09\r\n")
+    if escaped.endswith((b" ", b"\t")):
+        escaped = b"%b=%02X" % (escaped[:-1], escaped[-1])
+    return escaped
 
 
 def _folded(line: bytes) -> bytes:

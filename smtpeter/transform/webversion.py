@@ -40,12 +40,13 @@ def fill_in_html(document: Document, url: str) -> Document:
     Within an `href` the dollar sign and the braces may be percent-encoded.
     """
     changed: dict[int, str] = {}
-    for number, piece in enumerate(document.pieces):
-        if WORD in piece:
-            filled = _in_href(piece, url) if number % 2 else piece
-            filled = filled.replace(PLACEHOLDER, escape(url))
-            if filled != piece:
-                changed[number] = filled
+    pieces = document.pieces
+    for number in [each for each, piece in enumerate(pieces) if WORD in piece]:
+        piece = pieces[number]
+        filled = _in_href(piece, url) if number % 2 else piece
+        filled = filled.replace(PLACEHOLDER, escape(url))
+        if filled != piece:
+            changed[number] = filled
     return document.changed(changed)
 
 

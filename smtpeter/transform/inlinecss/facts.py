@@ -12,8 +12,7 @@ from smtpeter.transform.starttag import NO_INLINE, attributes
 from smtpeter.transform.tokens import BLANK
 
 _REMEMBERED_CHARACTERS = 500
-# What a tag without any of these says is nothing that is asked for.
-_ASKED_FOR = re.compile(rf"class|style|\bid[{BLANK}]*=|{NO_INLINE}", re.IGNORECASE)
+_ID = re.compile(rf"\bid[{BLANK}]*=")
 
 
 class Facts(NamedTuple):
@@ -40,11 +39,18 @@ def facts(tag: str) -> Facts:
 
 
 def _facts(tag: str) -> Facts:
-    if not _ASKED_FOR.search(tag):
+    if not _may_have_facts(tag.lower()):
         return NO_FACTS
     values = {each.name: each.value for each in attributes(tag)}
     get = values.get
     return Facts(get("class"), get("id"), get("style"), NO_INLINE in values)
+
+
+def _may_have_facts(tag: str) -> bool:
+    """False for a tag, in lower case, that says nothing of what is asked for."""
+    if "class" in tag or "style" in tag or NO_INLINE in tag:
+        return True
+    return "id" in tag and _ID.search(tag) is not None
 
 
 _remembered = lru_cache(maxsize=8192)(_facts)
