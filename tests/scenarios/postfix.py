@@ -111,7 +111,8 @@ class SubmittingPostfix(Postfix):
         passwords = self._directory / "sasl_passwd"
         passwords.write_text(f"{smarthost} {login.username}:{login.password}\n")
         passwords.chmod(0o600)
-        run(require("postmap"), f"hash:{passwords}")
+        self._configure("")
+        run(require("postmap"), "-c", self._directory, f"hash:{passwords}")
         snippet = (ROOT / "etc" / "postfix-smarthost.cf").read_text(encoding="utf-8")
         if implicit_tls:
             snippet = snippet.replace("# smtp_tls_wrappermode", "smtp_tls_wrappermode")
