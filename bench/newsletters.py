@@ -15,29 +15,28 @@ import json
 import math
 import platform
 import shutil
-import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench import command
 from bench.arrived import Check, Transformed, untouched, with_web_version
 from bench.campaign import ALONE, MONSTER_ID, SATURATED, WITH_MONSTERS, Campaign, Monster, Spoiled
 from bench.certificate import write_certificate
 from bench.daemon import Daemon
 from bench.figures import Figures, Row, percentile, ratio, table
-from bench.machine import TOGETHER, cores_missing, filesystem_type, pinned
+from bench.machine import TOGETHER, filesystem_type
 from bench.newsletter import Monsters
 from bench.phase import Phase, Stand
 from bench.postfix import Postfix
-from bench.server import Server, ServerFailed
+from bench.server import Server
 from bench.sink import Keep
 from bench.told import Told, told
-from bench.worker import GeneratorWorker, SinkWorker, WorkerFailed
+from bench.worker import GeneratorWorker, SinkWorker
 
 _ALL_ON = ("inlinecss", "trackclicks", "trackopens", "trackbounces", "preventscam", "images")
 _LOOKED_AT = 20  # of each phase
@@ -77,50 +76,23 @@ _HALF_ROWS = (
 
 def main() -> int:
     options = _parser().parse_args()
-    signal.signal(signal.SIGTERM, _end)
-    if cores_missing():
-        print("newsletters.py needs two cores, 0 and 1", file=sys.stderr)
-        return 1
-    try:
-        with pinned(*TOGETHER.load):
-            return _measure(options)
-    except (ServerFailed, WorkerFailed) as error:
-        print(f"newsletters.py: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("newsletters.py: interrupted; all is stopped and removed", file=sys.stderr)
-        return 130
-
-
-def _end(_signal_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    return command.run("newsletters.py", TOGETHER.load, lambda: _measure(options))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Measures newsletters with all features on, and Postfix that relays them."
     )
+    command.add_server_options(parser)
     add = parser.add_argument
     add("--quick", action="store_true", help="one short round: about a minute, and rough")
-    add("--rounds", type=int, metavar="N", help="figures are medians over so many (default 3)")
     add("--seconds", type=float, metavar="S", help="of a phase, about (default 5)")
-    add("--only", choices=["postfix", "smtpeter"], help="measure one server, without ratios")
     add("--off", action="store_true", help="smtpeter with no feature on, to see what they cost")
-    add("--json", type=Path, metavar="FILE", help="also write all figures there")
-    add("--dir", type=Path, metavar="DIR", help="where the servers keep their queues")
-    add("--profile", type=Path, metavar="FILE", help="run smtpeter under cProfile, result there")
     add(
         "--workers-profile",
         type=Path,
         metavar="FILE",
         help="the same for its worker processes; each adds its number to the name",
-    )
-    add(
-        "--postfix-set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a line for main.cf, for example in_flow_delay=0",
     )
     return parser
 

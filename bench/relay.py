@@ -14,71 +14,43 @@ import contextlib
 import json
 import platform
 import shutil
-import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
-from types import FrameType
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench import command
 from bench.certificate import write_certificate
 from bench.daemon import Daemon
 from bench.load import Reuse
-from bench.machine import LOAD_CORE, cores_missing, filesystem_type, pinned
+from bench.machine import LOAD_CORE, filesystem_type
 from bench.phase import Scenario, Stand
 from bench.postfix import Postfix
 from bench.report import Report
 from bench.run import Plan, Run, Spoiled
-from bench.server import Server, ServerFailed
-from bench.worker import GeneratorWorker, SinkWorker, WorkerFailed
+from bench.server import Server
+from bench.worker import GeneratorWorker, SinkWorker
 
 
 def main() -> int:
     options = _parser().parse_args()
-    signal.signal(signal.SIGTERM, _end)
-    if cores_missing():
-        print("relay.py needs two cores, 0 and 1", file=sys.stderr)
-        return 1
-    try:
-        with pinned(LOAD_CORE):
-            return _measure(options)
-    except (ServerFailed, WorkerFailed) as error:
-        print(f"relay.py: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("relay.py: interrupted; all is stopped and removed", file=sys.stderr)
-        return 130
-
-
-def _end(_signal_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    return command.run("relay.py", [LOAD_CORE], lambda: _measure(options))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Measures this service and Postfix as relays, side by side."
     )
+    command.add_server_options(parser)
     add = parser.add_argument
     add("--quick", action="store_true", help="one short round: under a minute, and rough")
-    add("--rounds", type=int, metavar="N", help="figures are medians over so many (default 3)")
-    add("--only", choices=["postfix", "smtpeter"], help="measure one server, without ratios")
     add("--sizes", default="4,40", metavar="KIB,...", help="of messages (default 4,40)")
     add("--reuse", choices=[reuse.value for reuse in Reuse], help="one kind of connection only")
     add("--messages", type=int, metavar="N", help="of a phase; default: what takes 5 seconds")
     add("--resume", action="store_true", help="the generator resumes TLS sessions")
-    add("--json", type=Path, metavar="FILE", help="also write all figures there")
-    add("--dir", type=Path, metavar="DIR", help="where the servers keep their queues")
     add("--keep", action="store_true", help="leave there what the servers wrote")
-    add("--profile", type=Path, metavar="FILE", help="run smtpeter under cProfile, result there")
-    add(
-        "--postfix-set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a line for main.cf, for example in_flow_delay=0",
-    )
     add("--postfix-log", type=Path, metavar="FILE", help="of Postfix; costs it some speed")
     return parser
 

@@ -128,13 +128,10 @@ class AddHoneypot:
     seconds: float = 5.0
 
     def __call__(self, bodies: Sequence[Body], marks: Marks) -> list[Body]:
-        changed = list(bodies)
-        for place, body in enumerate(changed):
-            if body.is_html:
-                url = honeypot_url(self.base, marks.make("honeypot", 0))
-                changed[place] = with_html(body, partial(with_honeypot, url=url))
-                break
-        return changed
+        def added(document: Document) -> Document:
+            return with_honeypot(document, honeypot_url(self.base, marks.make("honeypot", 0)))
+
+        return _with_first_html(bodies, added)
 
 
 @frozen
@@ -158,10 +155,16 @@ class TrackOpens:
             with_html(body, lambda document: rewrite_images(document, show, first=first))
             for body in bodies
         ]
-        if first == 0:
-            for place, body in enumerate(changed):
-                if body.is_html:
-                    pixel = pixel_url(self.base, marks.make("open", 0))
-                    changed[place] = with_html(body, partial(with_pixel, url=pixel))
-                    break
-        return changed
+
+        def added(document: Document) -> Document:
+            return with_pixel(document, pixel_url(self.base, marks.make("open", 0)))
+
+        return changed if first else _with_first_html(changed, added)
+
+
+def _with_first_html(bodies: Sequence[Body], change: Callable[[Document], Document]) -> list[Body]:
+    """Change the first HTML of a message, if there is any."""
+    first = next((place for place, body in enumerate(bodies) if body.is_html), len(bodies))
+    return [
+        with_html(body, change) if place == first else body for place, body in enumerate(bodies)
+    ]
