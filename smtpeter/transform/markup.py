@@ -8,6 +8,8 @@ from typing import NamedTuple
 from smtpeter.transform.references import decoded
 from smtpeter.transform.tokens import cut, without_tags
 
+BYTE_ORDER_MARK = "\ufeff"
+
 
 class Document(NamedTuple):
     """
@@ -27,6 +29,11 @@ class Document(NamedTuple):
 
     def __str__(self) -> str:
         return "".join(self.pieces)
+
+    @property
+    def begin(self) -> str:
+        """The text in front of all tags, without a byte order mark: that is none of it."""
+        return self.pieces[0].removeprefix(BYTE_ORDER_MARK)
 
     def tag(self, number: int) -> str:
         """The source of a tag."""
@@ -92,22 +99,23 @@ def text_content(text: str) -> str:
 
 def at_the_end(document: Document, markup: str) -> Document:
     """Add something where it stands as the last of the body, and its tags are tags."""
+    pieces = document.pieces
     ends = {name: number for number, name in document.tags({"/body", "/html"})}
     for name in ("/body", "/html"):
         if name in ends:
-            piece = 2 * ends[name]
-            return document.changed({piece: document.pieces[piece] + markup})
-    # A comment or a style sheet that never ends takes in all that follows it.
-    pieces = document.pieces
+            return document.changed({2 * ends[name]: pieces[2 * ends[name]] + markup})
     last = len(pieces) - 1
-    if _takes_a_tag(document, pieces):
+    if _takes_a_tag(pieces):
         return document.changed({last: pieces[last] + markup})
-    if _takes_a_tag(document, pieces[:last]):
-        return document.changed({last: markup + pieces[last]})
+    # A comment or a style sheet that never ends takes in all that follows it.
+    if not last or _takes_a_tag(pieces[:last]):
+        mark = BYTE_ORDER_MARK if not last and pieces[0].startswith(BYTE_ORDER_MARK) else ""
+        return document.changed({last: mark + markup + pieces[last].removeprefix(mark)})
     return document.changed({last - 2: pieces[last - 2] + markup})
 
 
-def _takes_a_tag(document: Document, pieces: Sequence[str]) -> bool:
+def _takes_a_tag(pieces: Sequence[str]) -> bool:
     """Whether a tag behind so much of a document would be one."""
-    with_one = read("".join((*pieces, "<br>")))
-    return len(with_one.names) > len(document.names) and with_one.pieces[-2] == "<br>"
+    text = "".join(pieces)
+    before, after = read(text), read(f"{text}<br>")
+    return len(after.names) > len(before.names) and after.pieces[-2] == "<br>"

@@ -88,8 +88,10 @@ def without_mark(tag: str, name: str) -> tuple[str, bool]:
     """The tag without an attribute that is for us alone, and whether it had that."""
     if name not in tag.lower():
         return tag, False
-    mark = attribute(tag, name)
-    return (without(tag, mark), True) if mark else (tag, False)
+    before = tag
+    while mark := attribute(tag, name):
+        tag = without(tag, mark)
+    return tag, tag is not before
 
 
 def attribute_value(value: str, quote: str = "") -> str:

@@ -22,8 +22,8 @@ from smtpeter.transform.markup import Document, read
 from smtpeter.transform.starttag import NO_INLINE, attribute
 
 _CACHE_OCTETS = 8 * 1024 * 1024
-_EVERYWHERE = re.compile(r"\s*(?:all|screen)?\s*", re.IGNORECASE)
-_CSS = re.compile(r"\s*(?:text/css)?\s*", re.IGNORECASE)
+_EVERYWHERE = re.compile(r"\s*(?:all|screen)?\s*", re.ASCII | re.IGNORECASE)
+_CSS = re.compile(r"\s*(?:text/css)?\s*", re.ASCII | re.IGNORECASE)
 
 # In quirks mode, with presentational attributes, and the sheets in order.
 _Key: TypeAlias = tuple[bool, bool, tuple[Sheet, ...]]
@@ -90,7 +90,7 @@ class Inliner:
         self, document: Document, sheets: tuple[Sheet, ...], *, presentational: bool
     ) -> Styled:
         """What is known of these sheets, the oldest forgotten where there is too much of it."""
-        caseless = in_quirks_mode(document.pieces[0])
+        caseless = in_quirks_mode(document.begin)
         key = (caseless, presentational, sheets)
         with self._lock:
             styled = self._known.get(key)

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from smtpeter.transform.inlinecss.blanks import words
 from smtpeter.transform.inlinecss.places import Answers
 from smtpeter.transform.inlinecss.selectors import Compound, Question, Selector, Specificity, Test
 
@@ -139,7 +140,7 @@ class Matcher:
         return Person(
             tag,
             identifier,
-            frozenset(classes.split()),
+            frozenset(words(classes)),
             dict(zip(self.tests, passed, strict=True)),
             dict(zip(self.questions, answers, strict=True)),
         )

@@ -22,7 +22,7 @@ VOID = frozenset({
     "track", "wbr",
 })  # fmt: skip
 
-_NO_TEXT = re.compile(r"(?:\s++|<!--.*?-->|<[!?][^>]*+>)*+", re.DOTALL)
+_NO_TEXT = re.compile(r"(?:\s++|<!--.*?-->|<[!?][^>]*+>)*+", re.ASCII | re.DOTALL)
 _IN_HEAD = frozenset({"meta", "link", "base", "title", "style"})
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 # They end a paragraph (WHATWG HTML, section 13.2.6.4.7).
@@ -89,8 +89,8 @@ class _Walk:
             number += 1
         if names[number : number + 2] != ["/head", "body"]:
             return 0
-        texts = (pieces[2 * each] for each in range(number + 2) if not _holds_text(names, each))
-        if not all(map(_NO_TEXT.fullmatch, texts)):
+        texts = [pieces[2 * each] for each in range(1, number + 2) if not _holds_text(names, each)]
+        if not all(map(_NO_TEXT.fullmatch, (document.begin, *texts))):
             return 0
         self._open = [("html", 0), ("body", len(self._found))]
         self._found.append((0, "body", number + 1))

@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from smtpeter.transform.inlinecss.blanks import BLANKS
 from smtpeter.transform.inlinecss.selectors import Compound, Selector, Specificity
 from smtpeter.transform.inlinecss.selectortext import parse
 
@@ -14,9 +15,10 @@ _PLAIN_COMPOUND = rf"(?=[\w*.#-])(?:{_PLAIN_NAME}|\*)?(?:[.#]{_PLAIN_NAME})*+"
 _PLAIN = re.compile(
     rf"(?:{_PLAIN_COMPOUND}(?:\s*+[>+~]\s*+|\s++))*+"
     rf"(?=[\w*.#-])(?P<tag>{_PLAIN_NAME}|\*)?(?:\.(?P<class>{_PLAIN_NAME})(?:\.{_PLAIN_NAME})*+)?"
-    rf"(?:\#(?P<id>{_PLAIN_NAME}))?(?:[.#]{_PLAIN_NAME})*+"
+    rf"(?:\#(?P<id>{_PLAIN_NAME}))?(?:[.#]{_PLAIN_NAME})*+",
+    re.ASCII,
 )
-_PLAIN_STEP = re.compile(r"(\s*+[>+~]\s*+|\s++|)([^\s>+~]++)")
+_PLAIN_STEP = re.compile(r"(\s*+[>+~]\s*+|\s++|)([^\s>+~]++)", re.ASCII)
 
 
 class PlainSelector(NamedTuple):
@@ -43,7 +45,7 @@ class PlainSelector(NamedTuple):
         a = b = c = 0
         for match in _PLAIN_STEP.finditer(self.text):
             compound, specificity = _plain_compound(match[2], caseless)
-            steps.append(((match[1].strip() or " ") if steps else "", compound))
+            steps.append(((match[1].strip(BLANKS) or " ") if steps else "", compound))
             a += specificity[0]
             b += specificity[1]
             c += specificity[2]

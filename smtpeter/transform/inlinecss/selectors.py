@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
+from smtpeter.transform.inlinecss.blanks import words
+
 Specificity: TypeAlias = tuple[int, int, int]
 
 _COMPARISONS: dict[str, Callable[[str, str], bool]] = {
     "": lambda _value, _wanted: True,
     "=": lambda value, wanted: value == wanted,
-    "~=": lambda value, wanted: wanted in value.split(),
+    "~=": lambda value, wanted: wanted in words(value),
     "|=": lambda value, wanted: value == wanted or value.startswith(f"{wanted}-"),
     "^=": lambda value, wanted: bool(wanted) and value.startswith(wanted),
     "$=": lambda value, wanted: bool(wanted) and value.endswith(wanted),

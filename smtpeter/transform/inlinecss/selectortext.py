@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from smtpeter.transform.inlinecss.blanks import BLANKS
 from smtpeter.transform.inlinecss.selectors import (
     Choice,
     Compound,
@@ -31,7 +32,7 @@ _TOKEN = re.compile(
         (?:(?P<operator>[~|^$*]?=)\s*+(?P<value>{_IDENTIFIER}|{_STRING})\s*+(?P<flag>[iIsS]?)\s*+)?\]
     |(?P<colons>::?)(?P<pseudo>{_IDENTIFIER})(?P<open>\()?
     """,
-    re.VERBOSE | re.DOTALL,
+    re.ASCII | re.VERBOSE | re.DOTALL,
 )
 _ESCAPED = re.compile(r"\\(?:([0-9a-fA-F]{1,6})(?:\r\n|[ \t\n\r\f])?|(\r\n|.))", re.DOTALL)
 _ARGUMENT = re.compile(
@@ -45,7 +46,7 @@ _PART = re.compile(
 _NTH = re.compile(
     r"\s*(?:(?P<word>odd|even)|(?P<step>[+-]?\d*)n(?:\s*(?P<sign>[+-])\s*(?P<add>\d+))?"
     r"|(?P<only>[+-]?\d+))\s*\Z",
-    re.IGNORECASE,
+    re.ASCII | re.IGNORECASE,
 )
 
 # Attributes whose values HTML compares without regard to case (WHATWG HTML, section 4.16.2).
@@ -106,11 +107,11 @@ def parts(prelude: str) -> list[tuple[int, int]]:
     """
     found: list[tuple[int, int]] = []
     position = 0
-    if "," not in prelude and prelude.strip():
+    if "," not in prelude and prelude.strip(BLANKS):
         return [(0, len(prelude))]
     while True:
         match = _PART.match(prelude, position)
-        if match is None or not match[0].strip():
+        if match is None or not match[0].strip(BLANKS):
             raise Unreadable(prelude)
         found.append(match.span())
         if match.end() == len(prelude):
@@ -130,7 +131,7 @@ def parse(text: str, *, caseless: bool = False) -> Selector:
     Raises:
         Unreadable: a browser drops a rule with it, or its meaning is not known here.
     """
-    return _Reader(text.strip(), caseless=caseless).selector()
+    return _Reader(text.strip(BLANKS), caseless=caseless).selector()
 
 
 class _Reader:
@@ -156,7 +157,7 @@ class _Reader:
             match = _TOKEN.match(self._text, self._position)
             if match is None or match["combinator"] is None:
                 raise Unreadable(self._text)
-            combinator = match["combinator"].strip() or " "
+            combinator = match["combinator"].strip(BLANKS) or " "
             self._position = match.end()
         a, b, c = self._specificity
         return Selector(tuple(steps), (a, b, c), self._dynamic, self._pseudo_element)

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 from attrs import define, field
 
 from smtpeter.transform.inlinecss import syntax
+from smtpeter.transform.inlinecss.blanks import words
 from smtpeter.transform.inlinecss.cascade import NOTHING, Styling, styling
 from smtpeter.transform.inlinecss.facts import NO_FACTS, Facts, facts, passed
 from smtpeter.transform.inlinecss.matching import Matcher, Possible, Scene
@@ -197,7 +198,7 @@ class Styled:
             return
         subjects = {""}
         for tag, classes, identifier in strangers:
-            names = [f".{each}" for each in (classes or "").split()]
+            names = [f".{each}" for each in words(classes or "")]
             names.append(f"#{identifier}")
             subjects.update(map(str.lower, names) if self._caseless else names)
             subjects.add(tag)

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 from attrs import define, field
 
 from smtpeter.transform.inlinecss import selectortext, syntax
+from smtpeter.transform.inlinecss.blanks import BLANKS
 from smtpeter.transform.inlinecss.plainselectors import PlainSelector, plain
 from smtpeter.transform.inlinecss.selectors import Selector
 from smtpeter.transform.inlinecss.syntax import Declaration
@@ -28,7 +29,7 @@ _OF_CLIENTS = (
 # Those that hold rules which apply at one time and not at another.
 _CONDITIONS = frozenset({"media", "supports", "container", "layer", "document", "-moz-document"})
 _DYNAMIC = re.compile(r":(?!root|is\b|where|not|first|last|nth|only|empty|link|any-link)")
-_CUSTOM_PROPERTY = re.compile(r"(?<![\w(-])--[^\s:;(){}]+\s*:")
+_CUSTOM_PROPERTY = re.compile(r"(?<![\w(-])--[^\s:;(){}]+\s*:", re.ASCII)
 _DEEPEST = 10
 _NO_CONTENT = frozenset({"charset"})
 
@@ -180,7 +181,7 @@ class Stylesheets:
         elif dynamic:
             self._stays[number] = True
             kept = [text[start:end] for each, (start, end) in found if not each.is_static]
-            prelude = ", ".join(each.strip() for each in kept)
+            prelude = ", ".join(each.strip(BLANKS) for each in kept)
             self._cuts[number].append(_Cut(Edit(rule.prelude, rule.brace, f"{prelude} "), moved))
         else:
             self._cuts[number].append(_Cut(Edit(rule.start, rule.end, ""), moved))
@@ -222,7 +223,7 @@ class Stylesheets:
         first = rule.prelude
         try:
             return [
-                (self._selector(prelude[start:end].strip()), (first + start, first + end))
+                (self._selector(prelude[start:end].strip(BLANKS)), (first + start, first + end))
                 for start, end in selectortext.parts(prelude)
             ]
         except ValueError:

@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from smtpeter.transform.inlinecss.blanks import BLANKS
+
 _STRING = r""""(?:[^"\\\n\r\f]|\\.)*+"?|'(?:[^'\\\n\r\f]|\\.)*+'?"""
-_URL = r"""(?<=[uU][rR][lL])\((?!\s*+["'])(?:[^)\\]|\\.)*+\)?"""
+_URL = r"""(?<=[uU][rR][lL])\((?![ \t\n\r\f]*+["'])(?:[^)\\]|\\.)*+\)?"""
 _COMMENT = re.compile(rf"(?P<comment>/\*(?:.*?\*/|.*))|{_STRING}|{_URL}", re.DOTALL)
 
-_TRIVIA = re.compile(r"(?:\s++|<!--|-->)*+")
+_TRIVIA = re.compile(r"(?:\s++|<!--|-->)*+", re.ASCII)
 _AT_NAME = re.compile(r"@(-?[a-zA-Z_][\w-]*+)")
 _SPECIAL = re.compile(r"""["'(\\{\[]""")
 
@@ -45,7 +47,7 @@ _PIECE = re.compile(
     rf"(?P<declaration>{_BLOCKLESS})|(?:{_CONTENT})*+(?:{_BLOCK}|\{{.*+)", re.DOTALL
 )
 _PLAIN_PIECE = re.compile(r"(?P<declaration>[^;]++)")
-_NAME = re.compile(r"\s*+(-{0,2}[a-zA-Z_\x80-\U0010ffff][\w-]*+)\s*+:\s*+")
+_NAME = re.compile(r"\s*+(-{0,2}[a-zA-Z_\x80-\U0010ffff][\w\x80-\U0010ffff-]*+)\s*+:\s*+", re.ASCII)
 _CLOSED = re.compile(
     rf"""(?:[^"'(){{}}\[\]\\]++|"(?:[^"\\\n\r\f]|\\.)*+"|'(?:[^'\\\n\r\f]|\\.)*+'|{_BRACKETS}"""
     rf"""|{_BLOCK}|\\.)*+\Z""",
@@ -154,10 +156,10 @@ def declarations(text: str, start: int = 0, end: int | None = None) -> list[Decl
         match = _NAME.match(source)
         if match is None:
             continue
-        value = source[match.end() :].rstrip()
-        important = value[-9:].lower() == "important" and value[:-9].rstrip().endswith("!")
+        value = source[match.end() :].rstrip(BLANKS)
+        important = value[-9:].lower() == "important" and value[:-9].rstrip(BLANKS).endswith("!")
         if important:
-            value = value[:-9].rstrip()[:-1].rstrip()
+            value = value[:-9].rstrip(BLANKS)[:-1].rstrip(BLANKS)
         is_custom = match[1].startswith("--")
         if value or is_custom:
             name = match[1] if is_custom else match[1].lower()

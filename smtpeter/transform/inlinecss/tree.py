@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from threading import local
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ _MARK = "smtpeter-tag"
 _DOCTYPE = re.compile(
     r"""(?:\s++|(?><!--.*?-->)|<\?[^>]*+>)*+<!doctype\s+html\b\s*+
     (?:public\s*(?:"(?P<public>[^"]*)"|'(?P<public2>[^']*)'))?\s*(?P<system>["'][^>]*)?[^>]*>""",
-    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+    re.ASCII | re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 # Public identifiers that put a browser into quirks mode (WHATWG HTML, section 13.2.6.4.1).
 _QUIRKY = re.compile(
@@ -31,7 +32,7 @@ _QUIRKY_WITHOUT_SYSTEM = re.compile(
     r"-//W3C//DTD HTML 4\.01 (?:Frameset|Transitional)", re.IGNORECASE
 )
 
-_BEGINS_WITH_TEXT = re.compile(r"(?:\s++|(?><!--.*?-->)|<[!?][^>]*+>)*+.", re.DOTALL)
+_BEGINS_WITH_TEXT = re.compile(r"(?:\s++|(?><!--.*?-->)|<[!?][^>]*+>)*+.", re.ASCII | re.DOTALL)
 _COMMENTS = re.compile(r"(?:<!--.*?-->)*+", re.DOTALL)
 _IN_TABLES = frozenset({"tr", "td", "th", "thead", "tbody", "tfoot", "caption", "colgroup"})
 _IMPLIED = frozenset({"html", "head", "body"})
@@ -95,11 +96,8 @@ def has_text(document: Document, element: Element) -> bool:
 def parsed(document: Document) -> list[Element]:
     """What a parser makes of the tags alone."""
     names = document.names
-    headless = bool(names and _BEGINS_WITH_TEXT.match(document.pieces[0]))
-    skeleton = "".join([
-        f"<{name}>" if name[0] == "/" else f'<{name} {_MARK}="{number}">'
-        for number, name in enumerate(names)
-    ])  # fmt: skip
+    headless = bool(names and _BEGINS_WITH_TEXT.match(document.begin))
+    skeleton = "".join(_skeleton(names))
     builder = _parsing.builder
     builder.begin(names, headless=headless)
     try:
@@ -107,6 +105,18 @@ def parsed(document: Document) -> list[Element]:
     finally:
         _parsing.parser.close()
     return builder.elements
+
+
+def _skeleton(names: Sequence[str]) -> Iterator[str]:
+    """The tags alone, start tags with their marks; end tags that end nothing mean nothing."""
+    still_open: Counter[str] = Counter()
+    for number, name in enumerate(names):
+        if name[:1] != "/":
+            still_open[name] += 1
+            yield f'<{name} {_MARK}="{number}">'
+        elif still_open[name[1:]]:
+            still_open[name[1:]] -= 1
+            yield f"<{name}>"
 
 
 class _Builder:

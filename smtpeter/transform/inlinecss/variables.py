@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from smtpeter.transform.inlinecss.blanks import BLANKS
 from smtpeter.transform.inlinecss.syntax import Declaration
 
 # Of an element: names with values in which no var() is left; sorted, so that equals are equal.
@@ -14,7 +15,7 @@ Variables: TypeAlias = tuple[tuple[str, str], ...]
 _MOST_CHARACTERS = 4000
 _DEEPEST = 20
 _VAR = re.compile(r"(?<![\w-])var\(", re.IGNORECASE)
-_NAME = re.compile(r"\s*(--[^\s,()]+)\s*(,|\Z)")
+_NAME = re.compile(r"\s*(--[^\s,()]+)\s*(,|\Z)", re.ASCII)
 _PARENTHESES = re.compile(r"[()]|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", re.DOTALL)
 _NONE: Mapping[str, str] = {}
 
@@ -100,7 +101,7 @@ class _Resolver:
             pieces += (value[position : match.start()], replacement)
             length += len(replacement)
             position = end + 1
-        return "".join([*pieces, value[position:]]).strip()
+        return "".join([*pieces, value[position:]]).strip(BLANKS)
 
     def _replacement(self, arguments: str) -> str | None:
         match = _NAME.match(arguments)
