@@ -7,7 +7,7 @@ Nothing is copied and nothing written anew. Lines end with CRLF.
 from __future__ import annotations
 
 import re
-from binascii import Error, a2b_base64
+from binascii import Error, a2b_base64, a2b_qp
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -293,10 +293,13 @@ class _Reader:
 
     def _is_armored(self, body: int, end: int, encoding: str) -> bool:
         """True when PGP has signed or encrypted the text in place (RFC 9580 section 6.2)."""
-        if encoding != "base64":
-            return any(self._octets.find(line, body, end) >= 0 for line in _ARMOR)
-        try:
-            octets = a2b_base64(memoryview(self._octets)[body:end])
-        except Error:
-            return False
-        return any(line in octets for line in _ARMOR)
+        if encoding == "base64":
+            try:
+                octets = a2b_base64(memoryview(self._octets)[body:end])
+            except Error:
+                return False
+            return any(line in octets for line in _ARMOR)
+        if encoding == "quoted-printable" and self._octets.find(b"PGP", body, end) >= 0:
+            octets = a2b_qp(self._octets[body:end])
+            return any(line in octets for line in _ARMOR)
+        return any(self._octets.find(line, body, end) >= 0 for line in _ARMOR)

@@ -116,15 +116,24 @@ def host_images(
 
 @frozen
 class _Body:
-    """An HTML part, and the images that it may refer to by their Content-ID."""
+    """
+    An HTML part.
+
+    Attributes:
+        images: that it may refer to by their Content-ID; of several with one, the nearest
+            counts (RFC 2387 section 3.4): those of the innermost multipart come first.
+    """
 
     document: Document = field(repr=False)
     references: tuple[Reference, ...]
-    images: Mapping[str, Part]
+    images: tuple[Mapping[str, Part], ...] = field(repr=False)
 
     def image(self, reference: Reference) -> Part | None:
-        found = (self.images.get(each) for each in reference.content_ids())
-        return next(filter(None, found), None)
+        for content_id in reference.content_ids():
+            for images in self.images:
+                if content_id in images:
+                    return images[content_id]
+        return None
 
 
 def _bodies(root: Part, documents: Mapping[int, Document]) -> list[_Body]:
@@ -132,26 +141,32 @@ def _bodies(root: Part, documents: Mapping[int, Document]) -> list[_Body]:
     parts = body_parts(root)
     if any(part.start not in documents for part in parts):
         return []
-    return [
-        _Body(
-            documents[part.start],
-            tuple(references(documents[part.start])),
-            _images_near(root, part),
-        )
-        for part in parts
-    ]
+    images: dict[int, dict[str, Part]] = {}
+    bodies = []
+    for part in parts:
+        document = documents[part.start]
+        near = []
+        for multipart in reversed(_around(root, part)):
+            if multipart.start not in images:
+                images[multipart.start] = _images_in(multipart)
+            near.append(images[multipart.start])
+        bodies.append(_Body(document, tuple(references(document)), tuple(near)))
+    return bodies
 
 
-def _images_near(root: Part, body: Part) -> dict[str, Part]:
-    """Images by Content-ID; of several with one, the nearest counts (RFC 2387 section 3.4)."""
+def _around(root: Part, body: Part) -> list[Part]:
+    """A part, and all that it is in; the outermost first."""
     around = [root]
     while around[-1] is not body:
         around.append([child for child in around[-1].children if child.start <= body.start][-1])
-    near: dict[str, Part] = {}
-    for multipart in reversed(around):
-        for part in filter(_is_image, multipart.walk()):
-            near.setdefault(part.content_id, part)
-    return near
+    return around
+
+
+def _images_in(multipart: Part) -> dict[str, Part]:
+    found: dict[str, Part] = {}
+    for part in filter(_is_image, multipart.walk()):
+        found.setdefault(part.content_id, part)
+    return found
 
 
 def _is_image(part: Part) -> bool:

@@ -70,9 +70,12 @@ def _takes_place(octets: bytes, outer: Part, inner: Part) -> Iterator[OctetEdit]
     yield (*first, b"".join(b"%s\r\n" % line for line in lines))
     yield from ((start, end, b"") for start, end in more)
     yield (outer.body, inner.body, b"")
-    # A message ends with a full line.
+    # A message ends with a full line; a soft line break adds nothing to what the part says.
     ends_message = outer.end == len(octets) and octets.startswith(b"\r\n", inner.end)
-    yield (inner.end + 2 if ends_message else inner.end, outer.end, b"")
+    if ends_message and inner.encoding == "quoted-printable":
+        yield (inner.end, outer.end, b"=\r\n")
+    else:
+        yield (inner.end + 2 if ends_message else inner.end, outer.end, b"")
 
 
 def _content_fields(octets: bytes, part: Part) -> list[tuple[int, int]]:

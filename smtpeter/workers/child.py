@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import resource
 import signal
 import socket
 import sys
@@ -26,6 +27,8 @@ READY = "ready"
 NICENESS = 1
 # Beyond its time the owner kills us. When the owner itself is gone, the alarm does.
 ALARM_FACTOR = 2
+# No job has use for more; one that takes more fails, and not the machine.
+MEMORY_OCTETS = 2 * 1024 * 1024 * 1024
 _READ_OCTETS = 96 * 1024
 
 
@@ -35,6 +38,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.nice(NICENESS)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_OCTETS, MEMORY_OCTETS))
     for name in sys.argv[1:]:
         importlib.import_module(name)
     channel = socket.socket(fileno=CHANNEL)

@@ -141,6 +141,27 @@ class HostedTests(SynchronousTestCase):
                     text.replace("cid:a@x", taken.url).rstrip(), payload.decode(charset).rstrip()
                 )
 
+    def test_last_line(self) -> None:
+        """HTML that becomes the whole message says the same as before, in any charset."""
+        for charset in ("utf-8", "utf-16-le"):
+            text = "<p>x</p><img src='cid:a@x'>"
+            tree = multipart("related", html(text, charset, "quoted-printable"), image(), top=True)
+            found = hosted(tree)
+            payload = read(found.octets).get_payload(decode=True)
+            assert isinstance(payload, bytes)
+            expected = text.replace("cid:a@x", found.images[0].url)
+            self.assertEqual(expected, payload.decode(charset))
+            self.assertTrue(found.octets.endswith(b"\r\n"))
+
+    def test_many(self) -> None:
+        """Many texts with many images, in many multiparts, are looked through once."""
+        count = 150
+        parts = [html(f"<img src=cid:{number}@x>") for number in range(count)]
+        tree = multipart("mixed", *parts, *(image(f"{each}@x") for each in range(count)))
+        for _ in range(15):
+            tree = evolve(multipart("mixed", tree), boundary=b"outer%d" % _)
+        self.assertGreaterEqual(len(hosted(tree).images), 0)
+
     def test_image_encodings(self) -> None:
         """An image comes out whichever way it was encoded."""
         octets = b"GIF89a=\xff"

@@ -231,6 +231,20 @@ class PixelTests(SynchronousTestCase):
         self.assertEqual(("1", "1", ""), (values["width"], values["height"], values["alt"]))
         self.assertEqual(f"{BASE}/x.gif", values["src"])
 
+    def test_after_changes(self) -> None:
+        """What was taken out of a document before does not matter."""
+        for html in (
+            "<style>p{}</style><p>Hi</p>",
+            "<style></style><p>x</p><textarea>y</textarea> z",
+        ):
+            document = read(html)
+            changed = document.changed({1: "", 2: "", 3: ""})
+            self.assertEqual(f"{changed}{pixel('')}", str(with_pixel(changed, f"{BASE}/x.gif")))
+
+    def test_byte_order_mark(self) -> None:
+        """It stays the first character."""
+        self.assertEqual(f"\ufeff{pixel('')}x <!--", pixel("\ufeffx <!--"))
+
     @given(HTML)
     def test_any(self, html: str) -> None:
         """Whatever the text, a browser sees the image, and all the rest as before."""

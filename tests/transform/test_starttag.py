@@ -258,5 +258,6 @@ class ChangeTests(SynchronousTestCase):
     def test_mark(self) -> None:
         """A mark goes, whatever its case; a tag without it is the same."""
         self.assertEqual(("<p class=x>", True), without_mark("<p MARK-x class=x>", "mark-x"))
+        self.assertEqual(("<p a>", True), without_mark("<p mark-x a mark-x=1>", "mark-x"))
         for tag in ("<p>", "<p title=mark-x>"):
             self.assertEqual((tag, False), without_mark(tag, "mark-x"))

@@ -8,6 +8,7 @@ longhands, and only what a later one overrides for certain is left out.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -92,6 +93,10 @@ def styling(
         for rival, place in rivals
         if not rival.declaration.important and _would_win(rival, winners)
     )
+    rivals_of: defaultdict[str, list[Weighed]] = defaultdict(list)
+    for rival, _ in rivals:
+        for longhand in covered(rival.declaration.name):
+            rivals_of[longhand].append(rival)
     before: list[str] = []
     after: list[str] = []
     for each in given:
@@ -105,7 +110,7 @@ def styling(
             before.append(_text(declaration))
         elif not closed:
             before.append(f"{_text(declaration)}!important")
-        elif _is_threatened(each, [rival for rival, _ in rivals]):
+        elif _is_threatened(each, rivals_of):
             after.append(f"{_text(declaration)}!important")
         else:
             after.append(_text(declaration))
@@ -136,27 +141,49 @@ def _weighed(rules: Iterable[tuple[Specificity, int, Rule]]) -> list[Weighed]:
 def _trimmed(ascending: Sequence[Weighed]) -> list[Weighed]:
     """Leave out what is overridden by another rule for every reader."""
     kept: list[Weighed] = []
-    overridden: set[str] = set()
-    unjudged: list[Weighed] = []
+    heavier = _Heavier()
+    # alternatives within one rule are meant for readers of different age
+    of_one_rule: list[Weighed] = []
     said: set[tuple[str, str]] = set()
     for each in reversed(ascending):
-        name, value = each.declaration[:2]
-        longhands = covered(name)
-        for later in tuple(unjudged):
-            other = later.declaration
-            # alternatives within one rule are meant for readers of different age
-            if later.weight == each.weight or longhands.isdisjoint(covered(other.name)):
-                continue
-            unjudged.remove(later)
-            # with a variable it counts whatever its value turns out to be
-            if uses_variables(other.value) or later.resolved or is_plain(other.name, other.value):
-                overridden |= covered(other.name)
-        if longhands <= overridden or (name, value) in said:
+        if of_one_rule and of_one_rule[0].weight != each.weight:
+            heavier.add(of_one_rule)
+            of_one_rule = []
+        declaration = each.declaration
+        said_it = (declaration.name, declaration.value)
+        if heavier.override(covered(declaration.name)) or said_it in said:
             continue
-        said.add((name, value))
+        said.add(said_it)
         kept.append(each)
-        unjudged.append(each)
+        of_one_rule.append(each)
     return kept[::-1]
+
+
+class _Heavier:
+    """Declarations that weigh more than those to come, judged when one of these is at stake."""
+
+    def __init__(self) -> None:
+        self._overridden: set[str] = set()
+        self._unjudged: defaultdict[str, list[Weighed]] = defaultdict(list)
+
+    def add(self, those: Iterable[Weighed]) -> None:
+        for each in those:
+            for longhand in covered(each.declaration.name):
+                self._unjudged[longhand].append(each)
+
+    def override(self, longhands: frozenset[str]) -> bool:
+        """Whether they override all of these for every reader."""
+        for longhand in longhands:
+            for each in self._unjudged.pop(longhand, ()):
+                declaration = each.declaration
+                # with a variable it counts whatever its value turns out to be
+                if (
+                    uses_variables(declaration.value)
+                    or each.resolved
+                    or is_plain(declaration.name, declaration.value)
+                ):
+                    self._overridden |= covered(declaration.name)
+        return longhands <= self._overridden
 
 
 def _winners(given: Sequence[Weighed]) -> dict[str, Weighed]:
@@ -189,11 +216,12 @@ def _guards(
                 yield place, f"{_text(winner.declaration)}!important"
 
 
-def _is_threatened(important: Weighed, rivals: Sequence[Weighed]) -> bool:
+def _is_threatened(important: Weighed, rivals_of: Mapping[str, Sequence[Weighed]]) -> bool:
     """Whether it has to stay important so that what it beats in a sheet does not beat it."""
-    longhands = covered(important.declaration.name)
     against = [
-        rival for rival in rivals if not longhands.isdisjoint(covered(rival.declaration.name))
+        rival
+        for longhand in covered(important.declaration.name)
+        for rival in rivals_of.get(longhand, ())
     ]
     return bool(against) and all(rival.weight < important.weight for rival in against)
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from lxml import etree
 
-from smtpeter.transform.inlinecss.styled import NO_CHANGES, Styled
+from smtpeter.transform.inlinecss.styled import NO_CHANGES, Styled, TooInvolved
 from smtpeter.transform.inlinecss.stylesheet import Sheet
 from smtpeter.transform.inlinecss.tree import (
     StyleElement,
@@ -22,6 +22,9 @@ from smtpeter.transform.markup import Document, read
 from smtpeter.transform.starttag import NO_INLINE, attribute
 
 _CACHE_OCTETS = 8 * 1024 * 1024
+# What start tags may have together, beside so many times the length of the document.
+_GROWTH_CHARACTERS = 1024 * 1024
+_GROWTH_TIMES = 8
 _EVERYWHERE = re.compile(r"\s*(?:all|screen)?\s*", re.ASCII | re.IGNORECASE)
 _CSS = re.compile(r"\s*(?:text/css)?\s*", re.ASCII | re.IGNORECASE)
 
@@ -56,6 +59,9 @@ class Inliner:
 
         Args:
             presentational: also write `width`, `height`, `bgcolor`, `align` and `valign`.
+
+        Raises:
+            TooInvolved: it would take too long, or become too long.
         """
         if not presentational and "style" not in document.names and not _has_marks(document):
             return document
@@ -73,10 +79,15 @@ class Inliner:
             outcome = NO_CHANGES
         else:
             outcome = styled.outcome(document, elements(document))
-        changes = {
-            2 * change.number + 1: styled.rewritten(document.tag(change.number), change)
-            for change in outcome.changes
-        }
+        changes: dict[int, str] = {}
+        room = _GROWTH_CHARACTERS + _GROWTH_TIMES * sum(map(len, document.pieces))
+        for change in outcome.changes:
+            changes[2 * change.number + 1] = text = styled.rewritten(
+                document.tag(change.number), change
+            )
+            room -= len(text)
+            if room < 0:
+                raise TooInvolved("its styles make it too long")
         for number, (element, sheet) in enumerate(styles):
             leftover = styled.leftover(number, outcome)
             if not leftover:

@@ -73,13 +73,13 @@ class Matcher:
     known by its number.
 
     Attributes:
-        tests: all tests of attributes.
-        questions: all that is asked about places.
+        tests: all tests of attributes, in order.
+        questions: all that is asked about places, in order.
     """
 
     def __init__(self) -> None:
-        self.tests: list[Test] = []
-        self.questions: list[Question] = []
+        self.tests: dict[Test, None] = {}
+        self.questions: dict[Question, None] = {}
         # by the node before, or -1, the combinator between, and the compound
         self._numbers: dict[tuple[int, str, Compound], int] = {}
         self._compounds: list[Compound] = []
@@ -117,11 +117,9 @@ class Matcher:
             self._following[combinator, before].append(number)
         self._by_name[_subject(compound)].append(number)
         for test in compound.tests:
-            if test not in self.tests:
-                self.tests.append(test)
+            self.tests[test] = None
         for question in compound.questions:
-            if question not in self.questions:
-                self.questions.append(question)
+            self.questions[question] = None
         return number
 
     def person(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
@@ -32,11 +32,17 @@ _UNSEEN = frozenset({"", "head", "title", "style", "script", "param", "source", 
 # What is kept in memory is about that many times as large as the text it was made from.
 _OCTETS_PER_CHARACTER = 12
 _OCTETS_PER_STEP = 700
+# Of attributes and places. Real mail asks a hundred times less.
+_MOST_ANSWERS = 300_000
 
 # Name, facts of the start tag; then what the sheets ask of attributes and of the place.
 _Traits: TypeAlias = tuple[object, ...]
 _Self: TypeAlias = tuple[str, str | None, str | None]
 _Matched: TypeAlias = tuple[tuple[Specificity, int], ...]
+
+
+class TooInvolved(Exception):
+    """A document would take too long, or become too long; the text says why."""
 
 
 class Change(NamedTuple):
@@ -60,16 +66,17 @@ class Outcome(NamedTuple):
     What becomes of a document.
 
     Attributes:
-        raised: declarations that stay in a sheet, and need to be made important.
+        raised: declarations that stay in a sheet, and need to be made important, by sheet.
         unplaced: rules that meet an element which has no start tag in the source.
     """
 
     changes: list[Change]
-    raised: frozenset[Place]
+    raised: Mapping[int, frozenset[Place]]
     unplaced: frozenset[int]
 
 
-NO_CHANGES = Outcome([], frozenset(), frozenset())
+_NONE: frozenset[Place] = frozenset()
+NO_CHANGES = Outcome([], {}, frozenset())
 
 
 @define
@@ -144,7 +151,12 @@ class Styled:
         return not self._presentational and not any(rule.moved for rule in self._sheets.rules)
 
     def outcome(self, document: Document, elements: Sequence[Element]) -> Outcome:
-        """What becomes of the elements that are to change, and what that means for the sheets."""
+        """
+        What becomes of the elements that are to change, and what that means for the sheets.
+
+        Raises:
+            TooInvolved: so much is asked about so many elements.
+        """
         pieces = document.pieces
         known = [
             NO_FACTS if tag == IMPLIED else facts(pieces[2 * tag + 1]) for _, _, tag in elements
@@ -152,10 +164,13 @@ class Styled:
         self._read_selectors(elements, known)
         found: list[Change] = []
         unplaced: set[int] = set()
-        tests = self._matcher.tests
+        tests = tuple(self._matcher.tests)
+        asked = (len(tests) + len(self._matcher.questions)) * len(elements)
+        if asked > _MOST_ANSWERS:
+            raise TooInvolved(f"the style sheets ask {asked} questions about its elements")
         places: list[tuple[bool, ...]] = []
         if self._matcher.questions:
-            places = answers(elements, self._matcher.questions, partial(has_text, document))
+            places = answers(elements, tuple(self._matcher.questions), partial(has_text, document))
         spots = [
             self._spot(Scene(), ())
         ]  # that of the children of the element before, by its number
@@ -180,12 +195,19 @@ class Styled:
                 name not in _IN_HEAD or elements[parent][1] != "head"
             ):
                 found.append(Change(tag, step.styling, step.known))
-        raised = frozenset[Place]().union(*(change.styling.raised for change in found))
+        raised = _NONE.union(*(change.styling.raised for change in found))
         if raised:
             found = [
                 _guarded(change, raised) if change.styling.guards else change for change in found
             ]
-        return Outcome(found, raised, frozenset(unplaced))
+        by_sheet: defaultdict[int, set[Place]] = defaultdict(set)
+        for place in raised:
+            by_sheet[place.sheet].add(place)
+        return Outcome(
+            found,
+            {sheet: frozenset(places) for sheet, places in by_sheet.items()},
+            frozenset(unplaced),
+        )
 
     def _read_selectors(self, elements: Sequence[Element], known: Sequence[Facts]) -> None:
         """Read those that may meet one of the elements: most of many sheets meet none, ever."""
@@ -227,7 +249,7 @@ class Styled:
 
     def leftover(self, number: int, outcome: Outcome) -> str:
         """What stays of a sheet."""
-        key = (number, outcome.raised, outcome.unplaced)
+        key = (number, outcome.raised.get(number, _NONE), outcome.unplaced)
         known = self._leftovers.get(key)
         if known is None:
             known = self._sheets.leftover(*key)

@@ -133,13 +133,13 @@ class Stylesheets:
         What stays of a sheet; "" for nothing.
 
         Args:
-            raised: declarations that need `!important` now.
+            raised: declarations of it that need `!important` now.
             unplaced: rules that meet an element which has no start tag to carry a style.
         """
         cuts = [cut.edit for cut in self._cuts[number] if cut.rule not in unplaced]
         if not self._stays[number] and len(cuts) == len(self._cuts[number]):
             return ""
-        marks = [Edit(offset, offset, " !important") for sheet, offset in raised if sheet == number]
+        marks = [Edit(offset, offset, " !important") for _, offset in raised]
         return spliced(self._sheets[number].text, [*cuts, *marks])
 
     def _read(self, number: int, sheet: Sheet) -> None:

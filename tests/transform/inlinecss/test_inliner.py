@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.transform.inlinecss import Inliner
+from smtpeter.transform.inlinecss.styled import TooInvolved
 from smtpeter.transform.inlinecss.tree import style_elements
 from smtpeter.transform.markup import read
 from smtpeter.transform.starttag import attribute
@@ -219,6 +220,69 @@ class ElementTests(SynchronousTestCase):
             '<img style="width:5px" width="5">',
             Inliner().inline('<img style="width:5px">', presentational=True),
         )
+
+
+class BlankTests(SynchronousTestCase):
+    """What separates words, and what only looks like it."""
+
+    def inline(self, css: str, body: str) -> str:
+        head = f"<!DOCTYPE html><html><head><style>{css}</style></head><body>"
+        return Inliner().inline(head + body).partition("<body>")[2]
+
+    def test_no_blanks(self) -> None:
+        """A no-break space belongs to the word that it stands in."""
+        for css, body in (
+            (".a{color:red}", '<p class="a\u00a0b">x'),
+            (".a\u00a0.b{color:red}", "<p class=a><b class=b>x</b>"),
+            ("[class~=b]{color:red}", '<p class="a\u3000b">x'),
+        ):
+            self.assertEqual(body, self.inline(css, body), css)
+        self.assertEqual('<p style="top:0">x', self.inline("p{top:0}\u00a0p{color:red}", "<p>x"))
+        self.assertEqual('<p style="\u00a0top:0">x', self.inline("p{\u00a0top:0}", "<p>x"))
+
+    def test_byte_order_mark(self) -> None:
+        """It is no text: the document begins behind it."""
+        html = "\ufeff<!DOCTYPE html><html><head>{}</head><body><p class=foo>x</p></body></html>"
+        css = "<style>.Foo{color:red} head+body>p{top:0}</style>"
+        self.assertEqual(
+            html.format("").replace("<p class=foo>", '<p class=foo style="top:0">'),
+            Inliner().inline(html.format(css)),
+        )
+
+
+class TooInvolvedTests(SynchronousTestCase):
+    """Documents made to take all time and memory."""
+
+    def test_growth(self) -> None:
+        """Styles that would make a document many times as long are not inlined."""
+        sheet = "p{" + ";".join(f"a{number}:b" for number in range(500)) + "}"
+        html = f"<style>{sheet}</style>" + "<p>" * 1000
+        self.assertRaises(TooInvolved, Inliner().inline, html)
+        self.assertEqual(10, Inliner().inline(html[:-2970]).count("style="))
+
+    def test_questions(self) -> None:
+        """So it is where very much is asked about each of very many elements."""
+        for selector in ("p:nth-child({}n)", "[a{}]"):
+            sheet = "".join(f"{selector.format(number)}{{top:0}}" for number in range(2, 400))
+            html = f"<style>{sheet}</style>" + "<p>" * 1000
+            self.assertRaises(TooInvolved, Inliner().inline, html)
+
+    def test_many_of_each(self) -> None:
+        """Many declarations, rivals, sheets and end tags that end nothing are no more than many."""
+        count = 2000
+        many = ";".join(f"a{number}:b" for number in range(count))
+        for html in (
+            f"<style>p{{{many}}}</style><p style='{many}'>",
+            "<style>" + "".join(f"p{{a{number}:b}}" for number in range(count)) + "</style><p>",
+            "<style>"
+            + "".join(
+                f"p{{a{number}:b!important}}p:hover{{a{number}:c}}" for number in range(count)
+            )
+            + "</style><p>",
+            "<style>p{a:b}p:hover{a:c}</style>" * count + "<p>",
+            "<style>p{a:b}</style>" + "<div>" * count + "</b>" * count + "<p>",
+        ):
+            self.assertIn("a", Inliner().inline(html))
 
 
 class MemoryTests(SynchronousTestCase):
