@@ -15,7 +15,7 @@ from smtpeter.events.journal import Batch, Journal
 from smtpeter.events.judging import Judging, place_wanted
 from smtpeter.events.places import Place, Places
 from smtpeter.events.sealing import Seal
-from smtpeter.events.visit import Visit
+from smtpeter.events.visit import Visit, visits_in
 from smtpeter.store import events, journal
 from smtpeter.store.database import ValueRefused
 from smtpeter.store.sent import sent
@@ -105,9 +105,10 @@ class Takeover:
         A thread would hold up everybody more: each time when the reactor has waited for
         the network, it would have to wait for that thread as well.
         """
-        visits = await self._in_turns(self._read, batch.lines)
-        if len(visits) < len(batch.lines):
-            count = len(batch.lines) - len(visits)
+        read = await self._in_turns(self._read, batch.lines, 1)
+        visits = [visit for line in read for visit in line]
+        if len(read) < len(batch.lines):
+            count = len(batch.lines) - len(read)
             self._log.warn("{count} damaged lines in {name}", count=count, name=batch.journal)
         known = await self._store.read(sent, {visit.message for visit in visits})
         wanted = {
@@ -121,19 +122,21 @@ class Takeover:
             event = self._judging.event(visit, known.get(visit.message), places)
             return events.append([event]).rows[0] if event else None
 
-        return Change(events.APPEND, await self._in_turns(row, visits))
+        return Change(events.APPEND, await self._in_turns(row, visits, AT_ONCE))
 
-    def _read(self, line: bytes) -> Visit | None:
-        visit = Visit.from_line(line, self._seal)
-        if visit is not None:
+    def _read(self, line: bytes) -> list[Visit] | None:
+        visits = visits_in(line, self._seal)
+        for visit in visits or ():
             self._judging.note(visit)
-        return visit
+        return visits
 
-    async def _in_turns(self, function: Callable[[_T], _R | None], items: Sequence[_T]) -> list[_R]:
-        """What a function makes of each item, where it makes something."""
+    async def _in_turns(
+        self, function: Callable[[_T], _R | None], items: Sequence[_T], at_once: int
+    ) -> list[_R]:
+        """What a function makes of each item, where it makes something; so many in each turn."""
         made: list[_R] = []
-        for start in range(0, len(items), AT_ONCE):
-            results = map(function, items[start : start + AT_ONCE])
+        for start in range(0, len(items), at_once):
+            results = map(function, items[start : start + at_once])
             made += [result for result in results if result is not None]
             await deferLater(self._clock, 0)
         return made
@@ -148,7 +151,9 @@ class Takeover:
             return  # it was written, but nobody has heard of it
         except ValueRefused as error:
             count = len(batch.lines)
-            self._log.error("{count} visits are refused: {error}", count=count, error=error)
+            self._log.error(
+                "{count} lines of visits are refused: {error}", count=count, error=error
+            )
             await self._store.commit(done)
         del self._gone[: len(gone)]
         self._position = batch.end

@@ -12,6 +12,9 @@ from smtpeter.events.signals import known_client
 # Nobody has looked yet what the client gives away.
 UNKNOWN = "?"
 
+# So many are written down together.
+LINE_VISITS = 50
+
 # What these hold is between the reader's program and us. Written as Twisted writes them.
 SECRET_FIELDS = frozenset({b"Cookie", b"Authorization", b"Proxy-Authorization"})
 
@@ -64,32 +67,41 @@ class Visit(NamedTuple):
             return self
         return self._replace(client=known_client(self.user_agent, self.address))
 
-    def line(self, seal: Seal) -> bytes:
-        """
-        One line of a journal; `from_line` reads it back.
 
-        Whether the sender wants privacy is not known yet, and the store cannot always be asked.
-        So no line tells who came, except to the process that wrote it.
-        """
-        sealed = seal.close(f"{self.address}\n{self.headers}")
-        return json.dumps(self.judged()._replace(address="", headers=sealed)).encode() + b"\n"
+def lines_of(visits: Sequence[Visit], seal: Seal) -> list[bytes]:
+    """
+    Lines of a journal, of several visits each; `visits_in` reads them back.
 
-    @classmethod
-    def from_line(cls, line: bytes, seal: Seal) -> Visit | None:
-        """
-        Read a line of a journal; None when it is none, as one that was cut off.
+    Whether the senders want privacy is not known yet, and the store cannot always be asked. So no
+    line tells who came, except to the process that wrote it.
+    """
+    starts = range(0, len(visits), LINE_VISITS)
+    return [_line(visits[start : start + LINE_VISITS], seal) for start in starts]
 
-        What another process has noted comes without its address and headers.
-        """
-        try:
-            values = json.loads(line)
-            visit = cls(*values)
-        except (ValueError, TypeError):
-            return None
-        if tuple(map(type, visit)) != _TYPES:
-            return None
-        address, _, headers = (seal.open(visit.headers) or "").partition("\n")
-        return visit._replace(address=address, headers=headers)
+
+def visits_in(line: bytes, seal: Seal) -> list[Visit] | None:
+    """
+    Read a line of a journal; None when it is none, as one that was cut off.
+
+    What another process has noted comes without addresses and headers.
+    """
+    try:
+        written, sealed = json.loads(line)
+        told = [Visit(*values) for values in written]
+        secrets = json.loads(seal.open(sealed) or "null") or [("", "")] * len(told)
+        visits = [
+            each._replace(address=address, headers=headers)
+            for each, (address, headers) in zip(told, secrets, strict=True)
+        ]
+    except (ValueError, TypeError):
+        return None
+    return visits if all(tuple(map(type, each)) == _TYPES for each in visits) else None
+
+
+def _line(visits: Sequence[Visit], seal: Seal) -> bytes:
+    told = [each.judged()._replace(address="", headers="") for each in visits]
+    sealed = seal.close(json.dumps([(each.address, each.headers) for each in visits]))
+    return json.dumps((told, sealed)).encode() + b"\n"
 
 
 _TYPES = (float, str, str, int, str, str, str, str, str, str, bool, str)

@@ -34,10 +34,17 @@ class Channel(http.HTTPChannel):
     site: Site
     transport: ITCPTransport
     _deadline: IDelayedCall | None = None
+    _host: IAddress | None = None
 
     def connectionMade(self) -> None:
         super().connectionMade()
         self._set_deadline()
+
+    def getHost(self) -> IAddress:
+        """Twisted asks for each request anew, and so would the system be."""
+        if self._host is None:
+            self._host = super().getHost()
+        return self._host
 
     def allContentReceived(self) -> None:
         self._cancel_deadline()

@@ -16,7 +16,7 @@ from smtpeter.events.recorder import LAST_SECONDS, RETRY_SECONDS, ROUND_SECONDS,
 from smtpeter.events.sealing import Seal
 from smtpeter.events.signals import PROGRAM, SOON
 from smtpeter.events.takeover import AT_ONCE
-from smtpeter.events.visit import Visit
+from smtpeter.events.visit import LINE_VISITS, Visit, lines_of
 from smtpeter.store import accounts, tables
 from smtpeter.store.database import ValueRefused
 from smtpeter.store.events import Event, events_of
@@ -115,7 +115,7 @@ class RecorderTests(DatabaseCase):
         self.patch(self.clock, "callLater", call_later)
         self.note(*range(100))
         self.round()
-        self.assertGreaterEqual(turns.count(0), 2 * 100 // AT_ONCE)
+        self.assertGreaterEqual(turns.count(0), 100 // AT_ONCE + 100 // LINE_VISITS)
 
     def test_order(self) -> None:
         """Events come in the order of the visits."""
@@ -212,7 +212,8 @@ class RecorderTests(DatabaseCase):
     def test_torn(self) -> None:
         """A line that a crash has cut off holds up nothing."""
         path = self.directory / "visits" / "0000000000000000001-aaaaaaaaaaaa.visits"
-        path.write_bytes(self.visit(1).line(Seal()) + self.visit(2).line(Seal())[:100])
+        [one], [two] = (lines_of([self.visit(link)], Seal()) for link in (1, 2))
+        path.write_bytes(one + two[:100])
         self.crash()
         self.note(3)
         self.round()

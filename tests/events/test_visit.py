@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.events.sealing import Seal
 from smtpeter.events.signals import PROGRAM
-from smtpeter.events.visit import Visit, header_lines
+from smtpeter.events.visit import LINE_VISITS, Visit, header_lines, lines_of, visits_in
 from tests.events.house import BROWSER, visit
 
 _visits = st.builds(
@@ -21,42 +21,58 @@ SEAL = Seal()
 class VisitTests(SynchronousTestCase):
     """Visits as lines of a journal."""
 
-    @given(_visits)
-    def test_read_back(self, each: Visit) -> None:
-        """Any visit is one line, and is read back from it as it was."""
-        line = each.line(SEAL)
-        self.assertEqual((1, b"\n"), (line.count(b"\n"), line[-1:]))
-        self.assertTrue(line.isascii())
-        self.assertEqual(each.judged(), Visit.from_line(line, SEAL))
+    @given(st.lists(_visits, max_size=5))
+    def test_read_back(self, visits: list[Visit]) -> None:
+        """Any visits are lines, and are read back from these as they were."""
+        lines = lines_of(visits, SEAL)
+        for line in lines:
+            self.assertEqual((1, b"\n"), (line.count(b"\n"), line[-1:]))
+            self.assertTrue(line.isascii())
+        read = [each for line in lines for each in visits_in(line, SEAL) or ()]
+        self.assertEqual([each.judged() for each in visits], read)
+
+    def test_several(self) -> None:
+        """A line holds some visits, and not any number."""
+        visits = [visit(number) for number in range(LINE_VISITS + 1)]
+        first, second = (visits_in(line, SEAL) or [] for line in lines_of(visits, SEAL))
+        self.assertEqual((LINE_VISITS, 1), (len(first), len(second)))
 
     def test_hidden(self) -> None:
         """A line does not tell who came; the process that wrote it knows, another does not."""
-        curl = visit(headers="User-Agent: curl/8\nAccept-Language: nl")
-        line = curl.line(SEAL)
-        for each in (b"203.0.113.9", b"curl", b"Accept", b"nl"):
+        curl = visit(headers="User-Agent: curl/8\nAccept-Language: nl-BE")
+        [line] = lines_of([curl, visit(2)], SEAL)
+        for each in (b"203.0.113.9", b"curl", b"Accept", b"nl-BE"):
             self.assertNotIn(each, line)
-        self.assertEqual(curl.judged(), Visit.from_line(line, SEAL))
+        self.assertEqual([curl.judged(), visit(2).judged()], visits_in(line, SEAL))
         self.assertEqual(
-            curl._replace(address="", headers="", client=PROGRAM), Visit.from_line(line, Seal())
+            [
+                curl._replace(address="", headers="", client=PROGRAM),
+                visit(2)._replace(address="", headers="", client=""),
+            ],
+            visits_in(line, Seal()),
         )
 
     @given(_visits, st.integers(0))
     def test_cut_off(self, each: Visit, end: int) -> None:
-        """A line that is cut off is no visit."""
-        line = each.line(SEAL).rstrip(b"\n")
-        self.assertIsNone(Visit.from_line(line[: end % len(line)], SEAL))
+        """A line that is cut off is none."""
+        line = lines_of([each], SEAL)[0].rstrip(b"\n")
+        self.assertIsNone(visits_in(line[: end % len(line)], SEAL))
 
     @given(st.binary() | st.text(string.printable).map(lambda text: json.dumps([text]).encode()))
     def test_no_visit(self, line: bytes) -> None:
         """Whatever else stands in a line is no visit."""
-        self.assertIsNone(Visit.from_line(line, SEAL))
+        self.assertIsNone(visits_in(line, SEAL))
 
     def test_wrong_type(self) -> None:
-        """A line whose values are of other types is no visit."""
+        """A line whose values are of other types is none."""
         for place, _ in enumerate(visit()):
-            values: list[object] = list(visit())
+            values: list[object] = list(visit(address="", headers=""))
             values[place] = None
-            self.assertIsNone(Visit.from_line(json.dumps(values).encode(), SEAL))
+            line = json.dumps([[values], SEAL.close(json.dumps([["", ""]]))]).encode()
+            if place not in (Visit._fields.index("address"), Visit._fields.index("headers")):
+                self.assertIsNone(visits_in(line, SEAL))
+        line = json.dumps([[visit()], SEAL.close(json.dumps([[1, 2]]))]).encode()
+        self.assertIsNone(visits_in(line, SEAL))
 
     def test_user_agent(self) -> None:
         """The user agent is found among the fields, however its name is written."""
