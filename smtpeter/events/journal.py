@@ -32,7 +32,7 @@ class Batch:
         journal: the name of the file, without its suffix.
         begin: where the part begins, octets into the file.
         end: where it ends.
-        lines: of visits, as `lines_of` makes them; the last may be cut off.
+        lines: of visits, as `line_of` makes them; the last may be cut off.
     """
 
     journal: str

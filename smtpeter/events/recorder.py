@@ -7,7 +7,7 @@ up to its limit; what is in it becomes events later.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from twisted.application.service import Service
@@ -20,7 +20,7 @@ from smtpeter.events.journal import Journal, JournalFull
 from smtpeter.events.places import Places
 from smtpeter.events.sealing import Seal
 from smtpeter.events.takeover import InThread, SharedJournal, Takeover
-from smtpeter.events.visit import Visit, lines_of
+from smtpeter.events.visit import LINE_VISITS, Visit, line_of
 from smtpeter.store.database import StoreError
 from smtpeter.store.store import Store
 from smtpeter.store.writer import WriterBusy
@@ -57,17 +57,27 @@ class Recorder(Service):
         self._seal = Seal()
         self._takeover = Takeover(store, self._shared, self._seal, places, in_thread, clock)
         self._clock = clock
-        self._waiting: list[Visit] = []
+        self._noted: list[Visit] = []
+        self._waiting: list[bytes] = []  # what was noted before these, in lines
+        self._held = 0  # how many there are in both
         self._lost = 0
         self._retry_at = float("-inf")
         self._rounds: list[tuple[LoopingCall, Deferred[LoopingCall]]] = []
 
     def note(self, visit: Visit) -> None:
         """Take a visit, at once and in any case; what is too much is counted and lost."""
-        if len(self._waiting) < WAITING_LIMIT:
-            self._waiting.append(visit)
+        if self._held < WAITING_LIMIT:
+            self._held += 1
+            self._noted.append(visit)
+            if len(self._noted) == LINE_VISITS:
+                self._write_line()
         else:
             self._lost += 1
+
+    def _write_line(self) -> None:
+        if self._noted:
+            self._waiting.append(line_of(self._noted, self._seal))
+            self._noted = []
 
     def startService(self) -> None:
         """Open the journal; what an earlier process has left in it is next."""
@@ -102,19 +112,19 @@ class Recorder(Service):
         if self._lost:
             self._log.error("{count} clicks and opens are lost: too many wait", count=self._lost)
             self._lost = 0
-        visits, self._waiting = self._waiting, []
-        if not visits:
+        self._write_line()
+        lines, self._waiting = self._waiting, []
+        held, self._held = self._held, 0
+        if not lines:
             return
         try:
-            await self._shared.call(self._append, visits)
+            await self._shared.call(self._journal.append, lines)
         except JournalFull:
-            self._lost += len(visits)
+            self._lost += held
         except Exception as error:
             self._log.error("the journal of visits cannot be written: {error}", error=error)
-            self._waiting = visits + self._waiting
-
-    def _append(self, visits: Sequence[Visit]) -> None:
-        self._journal.append(lines_of(visits, self._seal))
+            self._waiting = lines + self._waiting
+            self._held += held
 
     async def _take_over(self, may_go_on: Callable[[], bool]) -> None:
         """Take over all that is in the journal, unless the store has failed just now."""

@@ -12,7 +12,7 @@ from smtpeter.events.signals import known_client
 # Nobody has looked yet what the client gives away.
 UNKNOWN = "?"
 
-# So many are written down together.
+# So many stand in one line of a journal, at most.
 LINE_VISITS = 50
 
 # What these hold is between the reader's program and us. Written as Twisted writes them.
@@ -68,15 +68,16 @@ class Visit(NamedTuple):
         return self._replace(client=known_client(self.user_agent, self.address))
 
 
-def lines_of(visits: Sequence[Visit], seal: Seal) -> list[bytes]:
+def line_of(visits: Sequence[Visit], seal: Seal) -> bytes:
     """
-    Lines of a journal, of several visits each; `visits_in` reads them back.
+    A line of a journal, of some visits; `visits_in` reads it back.
 
     Whether the senders want privacy is not known yet, and the store cannot always be asked. So no
     line tells who came, except to the process that wrote it.
     """
-    starts = range(0, len(visits), LINE_VISITS)
-    return [_line(visits[start : start + LINE_VISITS], seal) for start in starts]
+    told = [each.judged()._replace(address="", headers="") for each in visits]
+    sealed = seal.close(json.dumps([(each.address, each.headers) for each in visits]))
+    return json.dumps((told, sealed)).encode() + b"\n"
 
 
 def visits_in(line: bytes, seal: Seal) -> list[Visit] | None:
@@ -96,12 +97,6 @@ def visits_in(line: bytes, seal: Seal) -> list[Visit] | None:
     except (ValueError, TypeError):
         return None
     return visits if all(tuple(map(type, each)) == _TYPES for each in visits) else None
-
-
-def _line(visits: Sequence[Visit], seal: Seal) -> bytes:
-    told = [each.judged()._replace(address="", headers="") for each in visits]
-    sealed = seal.close(json.dumps([(each.address, each.headers) for each in visits]))
-    return json.dumps((told, sealed)).encode() + b"\n"
 
 
 _TYPES = (float, str, str, int, str, str, str, str, str, str, bool, str)

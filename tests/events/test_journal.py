@@ -9,14 +9,13 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.events.journal import BATCH_OCTETS, FILE_OCTETS, Journal, JournalFull
-from smtpeter.events.visit import lines_of
+from smtpeter.events.visit import line_of
 from tests.events.house import OpenSeal, visit
 
 
 def line(link: int = 0, **changed: Any) -> bytes:
     """A visit, as a journal has it."""
-    [written] = lines_of([visit(link, **changed)], OpenSeal())
-    return written
+    return line_of([visit(link, **changed)], OpenSeal())
 
 
 class JournalTests(SynchronousTestCase):

@@ -16,7 +16,7 @@ from smtpeter.events.recorder import LAST_SECONDS, RETRY_SECONDS, ROUND_SECONDS,
 from smtpeter.events.sealing import Seal
 from smtpeter.events.signals import PROGRAM, SOON
 from smtpeter.events.takeover import AT_ONCE
-from smtpeter.events.visit import LINE_VISITS, Visit, lines_of
+from smtpeter.events.visit import LINE_VISITS, Visit, line_of
 from smtpeter.store import accounts, tables
 from smtpeter.store.database import ValueRefused
 from smtpeter.store.events import Event, events_of
@@ -212,7 +212,7 @@ class RecorderTests(DatabaseCase):
     def test_torn(self) -> None:
         """A line that a crash has cut off holds up nothing."""
         path = self.directory / "visits" / "0000000000000000001-aaaaaaaaaaaa.visits"
-        [one], [two] = (lines_of([self.visit(link)], Seal()) for link in (1, 2))
+        one, two = (line_of([self.visit(link)], Seal()) for link in (1, 2))
         path.write_bytes(one + two[:100])
         self.crash()
         self.note(3)

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.events.sealing import Seal
 from smtpeter.events.signals import PROGRAM
-from smtpeter.events.visit import LINE_VISITS, Visit, header_lines, lines_of, visits_in
+from smtpeter.events.visit import Visit, header_lines, line_of, visits_in
 from tests.events.house import BROWSER, visit
 
 _visits = st.builds(
@@ -23,24 +23,16 @@ class VisitTests(SynchronousTestCase):
 
     @given(st.lists(_visits, max_size=5))
     def test_read_back(self, visits: list[Visit]) -> None:
-        """Any visits are lines, and are read back from these as they were."""
-        lines = lines_of(visits, SEAL)
-        for line in lines:
-            self.assertEqual((1, b"\n"), (line.count(b"\n"), line[-1:]))
-            self.assertTrue(line.isascii())
-        read = [each for line in lines for each in visits_in(line, SEAL) or ()]
-        self.assertEqual([each.judged() for each in visits], read)
-
-    def test_several(self) -> None:
-        """A line holds some visits, and not any number."""
-        visits = [visit(number) for number in range(LINE_VISITS + 1)]
-        first, second = (visits_in(line, SEAL) or [] for line in lines_of(visits, SEAL))
-        self.assertEqual((LINE_VISITS, 1), (len(first), len(second)))
+        """Any visits are one line, and are read back from it as they were."""
+        line = line_of(visits, SEAL)
+        self.assertEqual((1, b"\n"), (line.count(b"\n"), line[-1:]))
+        self.assertTrue(line.isascii())
+        self.assertEqual([each.judged() for each in visits], visits_in(line, SEAL))
 
     def test_hidden(self) -> None:
         """A line does not tell who came; the process that wrote it knows, another does not."""
         curl = visit(headers="User-Agent: curl/8\nAccept-Language: nl-BE")
-        [line] = lines_of([curl, visit(2)], SEAL)
+        line = line_of([curl, visit(2)], SEAL)
         for each in (b"203.0.113.9", b"curl", b"Accept", b"nl-BE"):
             self.assertNotIn(each, line)
         self.assertEqual([curl.judged(), visit(2).judged()], visits_in(line, SEAL))
@@ -55,7 +47,7 @@ class VisitTests(SynchronousTestCase):
     @given(_visits, st.integers(0))
     def test_cut_off(self, each: Visit, end: int) -> None:
         """A line that is cut off is none."""
-        line = lines_of([each], SEAL)[0].rstrip(b"\n")
+        line = line_of([each], SEAL).rstrip(b"\n")
         self.assertIsNone(visits_in(line[: end % len(line)], SEAL))
 
     @given(st.binary() | st.text(string.printable).map(lambda text: json.dumps([text]).encode()))
