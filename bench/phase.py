@@ -167,7 +167,7 @@ class Stand:
             **_flow(outcome),
             "server_cpu_ms": (after.server_cpu - before.server_cpu) / messages * 1000,
             "foreign_busy": self._foreign_busy(before, after, generator_cpu + sink_cpu),
-            **_turns(before.turns, after.turns),
+            **turn_figures(before.turns, after.turns),
         }
         return Phase(
             server.name,
@@ -230,7 +230,7 @@ def _flow(outcome: Outcome) -> Figures:
     return figures
 
 
-def _turns(before: TurnData | None, after: TurnData | None) -> Figures:
+def turn_figures(before: TurnData | None, after: TurnData | None) -> Figures:
     if before is None or after is None:
         return {}
     figures: Figures = {}

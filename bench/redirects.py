@@ -35,6 +35,7 @@ from bench.daemon import Daemon
 from bench.figures import Figures, percentile
 from bench.load import Load, Reuse
 from bench.machine import LOAD_CORE, SERVER_CORE, cores_missing, free_port, pinned
+from bench.phase import turn_figures
 from bench.server import ServerFailed
 from bench.worker import GeneratorWorker, SinkWorker, WorkerFailed
 from smtpeter.store import origins, trackingkeys
@@ -153,7 +154,9 @@ class Stand:
         sending = threading.Thread(target=self._send, args=(messages, mail_per_second))
         sending.start()
         time.sleep(1)
+        before = self._daemon.turns()
         answered = self._click("ours", clicks_per_second)
+        turns = turn_figures(before, self._daemon.turns())
         sending.join()
         self._sink.await_arrivals(self._sent, _PATIENCE_SECONDS)
         return {
@@ -162,6 +165,9 @@ class Stand:
             "with_mail_p50_ms": percentile(answered.waits, 50) * 1000,
             "with_mail_p99_ms": percentile(answered.waits, 99) * 1000,
             "with_mail_max_ms": max(answered.waits, default=0.0) * 1000,
+            **{
+                f"with_mail_{name}": turns[name] for name in ("turn_wall_p99_ms", "turn_cpu_p99_ms")
+            },
         }
 
     def _click(self, name: str, per_second: float = 0.0) -> Answered:

@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 
 from smtpeter.store.database import Database, StoreUnavailable
 from smtpeter.store.lull import Lull, thread_seconds
+from smtpeter.store.priority import let_the_reactor_go_first
 from smtpeter.store.statements import Statements
 from smtpeter.values import frozen
 
@@ -151,6 +152,7 @@ class GroupCommitWriter:
             self._queue.put(turn[start : start + GROUP_LIMIT])
 
     def _run(self) -> None:
+        let_the_reactor_go_first()
         while True:
             group, last = self._gather()
             self._last_group = len(group)
