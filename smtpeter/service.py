@@ -67,6 +67,7 @@ from smtpeter.web.root import root_resource
 from smtpeter.web.site import Site, SiteService
 from smtpeter.web.tracking.reader import Tracking
 from smtpeter.web.tracking.root import TrackingRoot
+from smtpeter.workers.job import WorkersBusy, WorkersEnded
 
 # While one thread runs Python, another waits this long for its turn at most; the default
 # of 5 ms is what a message would wait several times on its way.
@@ -253,7 +254,7 @@ def take_out(
             Stage("received", always, lambda draft: add_received(draft, config.hostname)),
         ],
         reactor,
-        STORE_TROUBLE,
+        (*STORE_TROUBLE, WorkersBusy, WorkersEnded),
     )
     courier = Courier(
         store,

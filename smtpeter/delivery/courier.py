@@ -104,6 +104,7 @@ class Courier:
         self._delay_notice_seconds = delay_notice_seconds
         self._clock = clock
         self._jitter = jitter
+        self._trouble: tuple[type[Exception], ...] = (*STORE_TROUBLE, *pipeline.postponing)
         self._pauses: set[Deferred[None]] = set()
         self._ending = False
         self._at_home = False
@@ -229,7 +230,7 @@ class Courier:
 
     async def _patiently(self, ask: Callable[..., Awaitable[_T]], *args: Any) -> _T:
         """
-        Ask the store, again and again while it does not answer.
+        Ask the store, or the pipeline, again and again while it does not answer.
 
         Raises:
             Interrupted: it did not answer, and the service ends.
@@ -237,10 +238,10 @@ class Courier:
         while True:
             try:
                 return await ask(*args)
-            except STORE_TROUBLE as error:
+            except self._trouble as error:
                 if self._at_home:
                     raise Interrupted from error
-                self._log.error("deliveries wait for the store: {error}", error=error)
+                self._log.error("a delivery has to wait: {error}", error=error)
                 await self._pause()
 
     async def _pause(self) -> None:

@@ -91,7 +91,7 @@ class Pipeline:
     ) -> None:
         self._stages = tuple(stages)
         self._clock = clock
-        self._postponing = postponing
+        self.postponing = postponing
 
     async def run(self, draft: Draft) -> Transformed:
         """
@@ -114,7 +114,7 @@ class Pipeline:
                         result.addTimeout(stage.seconds, self._clock)
                     result = await result
                 draft = result
-            except self._postponing:
+            except self.postponing:
                 raise
             except Exception as error:
                 self._log.failure(

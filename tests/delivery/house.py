@@ -302,6 +302,10 @@ class FakeLimits:
     messages_per_second: float | None = None
 
 
+class Busy(Exception):
+    """What a stage needs is not there now; it is no fault of the message."""
+
+
 class House:
     """
     A queue that has started, with nothing in it.
@@ -334,7 +338,7 @@ class House:
         self.courier = Courier(
             store,
             self.carrier,
-            Pipeline(stages),
+            Pipeline(stages, postponing=(Busy,)),
             self.contents,
             self.budget,
             self.reports,

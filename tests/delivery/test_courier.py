@@ -13,8 +13,9 @@ from smtpeter.message.outcome import Outcome
 from smtpeter.store.database import StorageFull, ValueRefused
 from smtpeter.store.messages import Message, State
 from smtpeter.store.writer import WriterBusy
+from smtpeter.transform.draft import Draft
 from smtpeter.transform.pipeline import Stage, always
-from tests.delivery.house import DEFERRED, DELIVERED, FAILED, LOST, House
+from tests.delivery.house import DEFERRED, DELIVERED, FAILED, LOST, Busy, House
 from tests.store.cases import CONTENT, NOW, message, parcel
 
 RECEIVER = "mailbox.example"
@@ -293,6 +294,28 @@ class TroubleTests(CourierCase):
         self.house.end()
         self.successResultOf(delivering)
         self.assertEqual(1, self.store.rows[one.id].message.attempts)
+
+    def test_stage_is_busy(self) -> None:
+        """While a stage has no room for it, a message waits, and does not go without it."""
+        answers: list[Exception | None] = [Busy("many wait"), Busy("many wait"), None]
+
+        def apply(draft: Draft) -> Draft:
+            answer = answers.pop(0)
+            if answer is not None:
+                raise answer
+            return evolve(draft, content=Content.from_blocks([b"X: done\r\n\r\n"]))
+
+        self.house = House(stages=[Stage("slow", always, apply)], start=False)
+        self.store, self.carrier = self.house.store, self.house.carrier
+        one = message()
+        delivering = self.deliver(one)
+        for _ in range(2):
+            self.assertEqual([], self.house.under_way)
+            self.house.clock.advance(STORE_RETRY_SECONDS)
+        self.house.end()
+        self.successResultOf(delivering)
+        self.assertEqual(b"X: done\r\n\r\n", bytes(self.carrier.trips[0].content))
+        self.assertEqual(["delivery"], self.store.kinds(one))
 
     def test_content_cannot_be_read_ever(self) -> None:
         """A content that cannot be read is a fault of ours: tried again later, and told of."""
