@@ -1,11 +1,11 @@
 """
 Newsletters that differ: each has its own words, links, pictures and length of articles.
 
-A few designs, each with a style sheet of its own, as a few campaigns would have. They are denser than
-the templates that tests/corpus judges by: of those the ones of 20 KiB and more have, in the median, five
-tags in a KiB and a link in seven, and four fifths of them are style sheet. These have fourteen tags and
-a link in each, and a third is style sheet. And monsters: mail that is large in every way, each with a
-style sheet that nobody has seen before.
+A few designs, each with a style sheet of its own, as a few campaigns would have. They are denser
+than the templates that tests/corpus judges by: of those the ones of 20 KiB and more have, in the
+median, five tags in a KiB and a link in seven, and are for four fifths style sheet. These have
+fourteen tags and a link in each, and a third is style sheet. And monsters: mail that is large in
+every way, each with a style sheet that nobody has seen before.
 """
 
 import random
