@@ -11,7 +11,7 @@ from email.utils import format_datetime
 
 from attrs import field
 
-from smtpeter.message import headers
+from smtpeter.message import headers, quotedprintable
 from smtpeter.message.address import Mailbox
 from smtpeter.message.addresslist import NamedMailbox
 from smtpeter.message.content import Content
@@ -206,7 +206,7 @@ def _encoded_text(octets: bytes) -> tuple[str, bytes]:
     non_ascii = len(octets) - len(octets.translate(None, _NON_ASCII))
     if non_ascii * 6 > len(octets):
         return "base64", _base64(octets.replace(b"\n", b"\r\n"))
-    return "quoted-printable", binascii.b2a_qp(octets).replace(b"\n", b"\r\n")
+    return "quoted-printable", quotedprintable.encoded(octets.replace(b"\n", b"\r\n"))
 
 
 def _is_seven_bit(octets: bytes) -> bool:

@@ -8,12 +8,11 @@ Nothing in it asks more of the way back than 7 bits, unless the original itself 
 from __future__ import annotations
 
 import re
-from binascii import b2a_qp
 from collections.abc import Iterable, Iterator
 
 from attrs import field
 
-from smtpeter.message import reportwords
+from smtpeter.message import quotedprintable, reportwords
 from smtpeter.message.address import Mailbox
 from smtpeter.message.content import Content
 from smtpeter.message.deliverystatus import (
@@ -131,7 +130,9 @@ def _words(report: StatusReport) -> _Part:
     octets = text.replace("\n", "\r\n").encode()
     if octets.isascii():
         return _Part("text/plain; charset=us-ascii", "7bit", (octets,))
-    return _Part("text/plain; charset=utf-8", "quoted-printable", (b2a_qp(octets, istext=True),))
+    return _Part(
+        "text/plain; charset=utf-8", "quoted-printable", (quotedprintable.encoded(octets),)
+    )
 
 
 def _status(report: StatusReport) -> _Part:
@@ -162,7 +163,7 @@ def _returned(original: Content, *, full: bool) -> _Part:
         return _Part("message/global-headers", "8bit", (fields,))
     if header.isascii():
         return _Part("text/rfc822-headers", "7bit", (fields,))
-    return _Part("text/rfc822-headers", "quoted-printable", (b2a_qp(fields, istext=True),))
+    return _Part("text/rfc822-headers", "quoted-printable", (quotedprintable.encoded(fields),))
 
 
 def _is_utf8(octets: bytes) -> bool:

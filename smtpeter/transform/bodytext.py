@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from attrs import field
 
+from smtpeter.message import quotedprintable
 from smtpeter.message.charsets import codec, extends_ascii
 from smtpeter.message.content import has_lone_newline
 from smtpeter.message.parts import Part
-from smtpeter.transform import quotedprintable
 from smtpeter.values import frozen
 
 LINE_OCTETS = 998  # RFC 5322 section 2.1.1

@@ -10,10 +10,10 @@ from binascii import Error, a2b_base64, b2a_base64
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from smtpeter.message import quotedprintable
 from smtpeter.message.charsets import extends_ascii
 from smtpeter.message.content import BLOCK_OCTETS, Content
 from smtpeter.message.parts import Part
-from smtpeter.transform import quotedprintable
 from smtpeter.transform.bodytext import BodyText, OctetEdit
 from smtpeter.transform.identifier import LONGEST
 from smtpeter.transform.marks import Marks

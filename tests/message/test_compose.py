@@ -193,9 +193,13 @@ class BodyTests(SynchronousTestCase):
             ("Καλημέρα κόσμε", "base64"),
             ("x" * 1000, "quoted-printable"),
             ("nul \0", "quoted-printable"),
+            ("\0\n" + "a" * 70 + "=bb \n", "quoted-printable"),
         ):
             message = parsed(Draft(NOOR, text=text))
             self.assertEqual(encoding, message["Content-Transfer-Encoding"])
+            if encoding != "7bit":
+                lines = bytes(composed(Draft(NOOR, text=text))).split(b"\r\n")
+                self.assertLessEqual(max(map(len, lines)), 76)
 
     @given(st.lists(st.tuples(FILE_NAMES, st.binary(max_size=300)), min_size=1, max_size=4))
     def test_attachments_round_trip(self, files: list[tuple[str, bytes]]) -> None:

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from smtpeter.message import quotedprintable
 from smtpeter.message.parts import Part, parse, replaced
-from smtpeter.transform import quotedprintable
 from smtpeter.transform.bodytext import BodyText, decoded, edits_for
 from tests.mimetrees import Tree, trees
 

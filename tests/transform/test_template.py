@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from smtpeter.message import quotedprintable
 from smtpeter.message.content import BLOCK_OCTETS, Content
 from smtpeter.message.parts import parse
-from smtpeter.transform import quotedprintable
 from smtpeter.transform.bodytext import BodyText, decoded, edits_for
 from smtpeter.transform.identifier import LONGEST
 from smtpeter.transform.marks import Marks

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smtpeter.transform.quotedprintable import decoded, encoded
+from smtpeter.message.quotedprintable import decoded, encoded
 
 OCTETS = st.lists(
     st.sampled_from([b"\r\n", b"\n", b"\r", b" ", b"\t", b"=", b".", b"a" * 30, b"word", b"\xe9"])
