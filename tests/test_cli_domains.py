@@ -124,7 +124,7 @@ class DomainTests(CommandCase):
             (("add", KEES, "club.example", "--bounces", ""), "--bounces: '' is no domain name"),
             (("add", KEES, f"{'a.' * 121}example"), "--tracking: a domain name is longer"),
             (("add", KEES, "club.example", "--https", "yes"), "'yes' is not one of 'on', 'off'"),
-            (("set", "shop.example"), "there is nothing to change"),
+            (("set", "shop.example"), "nothing was named"),
             (("set", "club.example", "--https", "on"), "there is no sender domain 'club.example'"),
             (("set", "shop.example", "--bounces", "192.0.2.7"), "'192.0.2.7' is no domain name"),
             (("set", "co.uk", "--tracking", "a.co.uk"), "'co.uk' is a public suffix"),

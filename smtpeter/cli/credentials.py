@@ -1,4 +1,4 @@
-"""What the commands for logins and for tokens have in common."""
+"""What the commands for what an account has have in common."""
 
 from __future__ import annotations
 

@@ -6,11 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-from sqlalchemy import Connection
 
-from smtpeter.cli.command import Commands, Failed, Operator, pass_operator
+from smtpeter.cli.command import Commands, Operator, pass_operator
+from smtpeter.cli.credentials import (
+    email_argument,
+    emails,
+    optional_email_argument,
+    require_change,
+)
 from smtpeter.cli.output import answer, json_option, moment, moment_or_none, table
-from smtpeter.cli.values import parse_domain, parse_email, parse_sender_domain
+from smtpeter.cli.values import parse_domain, parse_sender_domain
 from smtpeter.domains import DomainError, bounce_host_of, host_for, tracking_host_of
 from smtpeter.store import accounts
 from smtpeter.store import domains as store
@@ -42,7 +47,7 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @domain.command("add")
-@click.argument("email", metavar="EMAIL", type=parse_email)
+@email_argument
 @click.argument("name", metavar="DOMAIN", type=parse_sender_domain)
 @settings_options
 @json_option
@@ -88,12 +93,11 @@ def set_domain(
     as_json: bool,
 ) -> None:
     """Change what is said of a domain, and leave the rest."""
+    require_change(tracking, bounces, https)
     chosen = _chosen(name, tracking, bounces, https)
-    if not chosen:
-        raise Failed("there is nothing to change; options are --tracking, --bounces and --https")
     with operator.database() as database, database.begin() as connection:
         changed = store.change_domain(connection, name, **chosen)
-        email = _emails(connection)[changed.account_id]
+        email = emails(connection)[changed.account_id]
     operator.let_it_take_effect()
     answer(
         _document(changed, email),
@@ -103,20 +107,20 @@ def set_domain(
 
 
 @domain.command("list")
-@click.argument("email", metavar="EMAIL", type=parse_email, required=False)
+@optional_email_argument
 @json_option
 @pass_operator
 def list_domains(operator: Operator, *, email: str | None, as_json: bool) -> None:
     """List the domains of an account, or all."""
     with operator.database() as database, database.connect() as connection:
         named = accounts.existing_account(connection, email) if email else None
-        emails = _emails(connection)
+        owners = emails(connection)
         found = store.domains(connection, named.id if named else None)
     headings = ("domain", "account", "created", "state", "tracking", "bounces")
     rows = [
         (
             each.name,
-            emails[each.account_id],
+            owners[each.account_id],
             moment(each.created),
             "waiting" if each.approved is None else "approved",
             _tracking(each),
@@ -124,7 +128,7 @@ def list_domains(operator: Operator, *, email: str | None, as_json: bool) -> Non
         )
         for each in found
     ]
-    documents = [_document(each, emails[each.account_id]) for each in found]
+    documents = [_document(each, owners[each.account_id]) for each in found]
     answer(documents, table(headings, rows), as_json=as_json)
 
 
@@ -136,7 +140,7 @@ def remove_domain(operator: Operator, *, name: str, as_json: bool) -> None:
     """Remove a domain; links that were sent lead on."""
     with operator.database() as database, database.begin() as connection:
         removed = store.remove_domain(connection, name)
-        email = _emails(connection)[removed.account_id]
+        email = emails(connection)[removed.account_id]
     operator.let_it_take_effect()
     answer(_document(removed, email), f"The domain {name} was removed.", as_json=as_json)
 
@@ -163,11 +167,6 @@ def _chosen(
     if https is not None:
         chosen["https"] = https == "on"
     return chosen
-
-
-def _emails(connection: Connection) -> dict[int, str]:
-    """The addresses of all accounts by their numbers."""
-    return {each.id: each.email for each in accounts.accounts(connection)}
 
 
 def _tracking(domain: SenderDomain) -> str:

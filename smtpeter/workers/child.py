@@ -37,8 +37,7 @@ def main() -> None:
     # manager tells all processes at once, the owner still has mail on its way.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    os.nice(NICENESS)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_OCTETS, MEMORY_OCTETS))
+    be_modest()
     for name in sys.argv[1:]:
         importlib.import_module(name)
     channel = socket.socket(fileno=CHANNEL)
@@ -47,6 +46,16 @@ def main() -> None:
         channel.sendall(framed(READY))
         for request in requests(channel):
             channel.sendall(answer(request))
+
+
+def be_modest() -> None:
+    """Leave the owner the first turn, and others their memory; where that is denied, go on."""
+    with contextlib.suppress(OSError):
+        os.nice(NICENESS)
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    octets = MEMORY_OCTETS if most == resource.RLIM_INFINITY else min(most, MEMORY_OCTETS)
+    with contextlib.suppress(OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (octets, octets))
 
 
 def requests(channel: socket.socket) -> Iterator[bytes]:

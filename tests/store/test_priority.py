@@ -11,6 +11,15 @@ from smtpeter.store.priority import NICENESS, let_the_reactor_go_first
 class PriorityTests(SynchronousTestCase):
     """Threads that make way."""
 
+    def test_denied(self) -> None:
+        """A sandbox that denies it does no harm."""
+
+        def denied(*_: int) -> None:
+            raise PermissionError
+
+        self.patch(os, "setpriority", denied)
+        let_the_reactor_go_first()
+
     def test_own_thread(self) -> None:
         """The thread that asks is nicer, and no other is."""
         before = os.getpriority(os.PRIO_PROCESS, 0)
