@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache, partial
+from functools import partial
 from typing import NamedTuple
 
 from smtpeter.transform import weburl
 from smtpeter.transform.identifier import NUMBERS
 from smtpeter.transform.markup import Document, text_content
+from smtpeter.transform.remembering import remembered
 from smtpeter.transform.starttag import NO_TRACK, attribute, with_value, without_mark
 from smtpeter.transform.weburl import WebURL
 
@@ -115,7 +116,7 @@ def _label(document: Document, tag: int, until: int) -> str:
     return "".join(map(text_content, document.pieces[2 * tag + 2 : 2 * until + 1 : 2]))
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def target(written: str) -> WebURL | None:
     """Read an address of a document; None for one that is not to be tracked."""
     if len(written) > LONGEST_URL or (_MAY_BE_TEMPLATE.search(written) and _has_template(written)):

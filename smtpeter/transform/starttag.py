@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 from smtpeter.transform.references import decoded
+from smtpeter.transform.remembering import remembered
 from smtpeter.transform.tokens import ATTRIBUTE_NAME, BLANK, lower
 
 NO_TRACK = "data-smtpeter-no-track"
@@ -25,7 +25,6 @@ _ATTRIBUTE = re.compile(
     rf"""(?:"([^"]*+)"|'([^']*+)'|([^{BLANK}>]*+)))?"""
 )
 _CLEAR_OF_THE_NEXT = re.compile(rf">|[{BLANK}]++(?!=)")
-_REMEMBERED_CHARACTERS = 500
 
 
 class Attribute(NamedTuple):
@@ -57,9 +56,14 @@ def tag_name(tag: str) -> str:
     return lower(match[0][1:]) if match else ""
 
 
+@remembered(4096)
 def attributes(tag: str) -> tuple[Attribute, ...]:
     """Those that count: of several with one name only the first does."""
-    return _remembered(tag) if len(tag) < _REMEMBERED_CHARACTERS else _attributes(tag)
+    found: dict[str, Attribute] = {}
+    for name, match in _written(tag):
+        if name not in found:
+            found[name] = _read(name, match)
+    return tuple(found.values())
 
 
 def attribute(tag: str, name: str) -> Attribute | None:
@@ -106,17 +110,6 @@ def attribute_value(value: str, quote: str = "") -> str:
         quote = "'" if '"' in value and "'" not in value else '"'
         return f"{quote}{attribute_value(value, quote)}{quote}"
     return escaped.replace(quote, "&#34;" if quote == '"' else "&#39;")
-
-
-def _attributes(tag: str) -> tuple[Attribute, ...]:
-    found: dict[str, Attribute] = {}
-    for name, match in _written(tag):
-        if name not in found:
-            found[name] = _read(name, match)
-    return tuple(found.values())
-
-
-_remembered = lru_cache(maxsize=4096)(_attributes)
 
 
 def _written(tag: str) -> Iterator[tuple[str, re.Match[str]]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 from typing import NamedTuple
 
@@ -97,7 +96,6 @@ def cut_carefully(text: str) -> Pieces:
     return Pieces(pieces, names)
 
 
-@lru_cache(maxsize=2048)
 def lower(name: str) -> str:
     """In lower case as HTML has it: only the letters of ASCII."""
     return name.lower() if name.isascii() else name.translate(_LOWER)

@@ -95,7 +95,7 @@ def parse_any(text: str) -> WebURL | None:
     scheme = scheme.lower()
     userinfo, at, host_and_port = authority.rpartition("@")
     parts = _HOST_AND_PORT.fullmatch(host_and_port)
-    host = _host(parts[1]) if parts else None
+    host = _host(parts[1]) if parts and len(parts[1]) <= HOST_CHARACTERS else None
     port = _port(parts[2] or "", scheme) if parts else None
     if host is None or port is None:
         return None
@@ -158,8 +158,6 @@ def _without_dots(path: str) -> str:
 @lru_cache(maxsize=1024)
 def _host(written: str) -> str | None:
     """What a browser makes of a host; None when it refuses it."""
-    if len(written) > HOST_CHARACTERS:
-        return None
     if written.startswith("["):
         return _ipv6(written[1:-1])
     name = unquote(written)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 from smtpeter.transform.inlinecss.selectors import Test
+from smtpeter.transform.remembering import remembered
 from smtpeter.transform.starttag import NO_INLINE, attributes
 from smtpeter.transform.tokens import BLANK
 
-_REMEMBERED_CHARACTERS = 500
 _ID = re.compile(rf"\bid[{BLANK}]*=")
 
 
@@ -33,12 +32,9 @@ class Facts(NamedTuple):
 NO_FACTS = Facts()
 
 
+@remembered(8192)
 def facts(tag: str) -> Facts:
     """Read a start tag; those of a mail repeat in it, and from one mail to the next."""
-    return _remembered(tag) if len(tag) < _REMEMBERED_CHARACTERS else _facts(tag)
-
-
-def _facts(tag: str) -> Facts:
     if not _may_have_facts(tag.lower()):
         return NO_FACTS
     values = {each.name: each.value for each in attributes(tag)}
@@ -51,9 +47,6 @@ def _may_have_facts(tag: str) -> bool:
     if "class" in tag or "style" in tag or NO_INLINE in tag:
         return True
     return "id" in tag and _ID.search(tag) is not None
-
-
-_remembered = lru_cache(maxsize=8192)(_facts)
 
 
 def passed(tests: Sequence[Test], tag: str) -> tuple[bool, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from functools import lru_cache
 from threading import Lock
 from typing import TypeAlias
 
@@ -19,6 +18,7 @@ from smtpeter.transform.inlinecss.tree import (
     style_elements,
 )
 from smtpeter.transform.markup import Document, read
+from smtpeter.transform.remembering import remembered
 from smtpeter.transform.starttag import NO_INLINE, attribute
 
 _CACHE_OCTETS = 8 * 1024 * 1024
@@ -133,7 +133,7 @@ def _sheets(document: Document) -> list[tuple[StyleElement, Sheet]]:
     return styles
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def _of_style(tag: str) -> tuple[bool, bool]:
     """Whether what follows a start tag is for us to read, and whether it always applies."""
     kind, media = attribute(tag, "type"), attribute(tag, "media")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from smtpeter.transform.inlinecss.blanks import BLANKS
 from smtpeter.transform.inlinecss.selectors import Compound, Selector, Specificity
 from smtpeter.transform.inlinecss.selectortext import parse
+from smtpeter.transform.remembering import CHARACTERS
 
 _PLAIN_NAME = r"-?[a-zA-Z_][a-zA-Z0-9_-]*+"
 _PLAIN_COMPOUND = rf"(?=[\w*.#-])(?:{_PLAIN_NAME}|\*)?(?:[.#]{_PLAIN_NAME})*+"
@@ -60,7 +61,7 @@ def _plain_compound(text: str, caseless: bool) -> tuple[Compound, Specificity]: 
 
 def plain(text: str, *, caseless: bool) -> PlainSelector | None:
     """The selector, if nothing has to be read to know its kind."""
-    match = _PLAIN.fullmatch(text)
+    match = _PLAIN.fullmatch(text) if len(text) <= CHARACTERS else None
     if match is None:
         return None
     tag, identifier, name = match["tag"], match["id"], match["class"]

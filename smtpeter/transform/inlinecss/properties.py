@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-from functools import lru_cache
 
 import cssutils  # type: ignore[import-untyped]
+
+from smtpeter.transform.remembering import remembered
 
 _SIDES = ("top", "right", "bottom", "left")
 _BORDER = ("width", "style", "color")
@@ -79,7 +80,7 @@ _MAY_BE_NEGATIVE = ("margin", "text-indent", "letter-", "word-", "z-index", "top
 cssutils.log.setLevel(logging.CRITICAL + 1)  # its complaints are no news of ours
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def covered(name: str) -> frozenset[str]:
     """The longhands that a property sets; a longhand sets itself."""
     return _COVERS.get(name) or frozenset((name,))
@@ -96,7 +97,7 @@ def is_plain(name: str, value: str) -> bool:
     return _judged(name, value)
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _judged(name: str, value: str) -> bool:
     if name.startswith("mso-") or value.lower() in _WIDE:
         return True

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 
 from smtpeter.transform.inlinecss.cascade import Styling
 from smtpeter.transform.inlinecss.presentational import attributes_for
 from smtpeter.transform.markup import Edit, spliced
+from smtpeter.transform.remembering import remembered
 from smtpeter.transform.starttag import Attribute, attribute, attribute_value, tag_name
 
 _QUOTE = '"'
@@ -53,7 +53,7 @@ def _style_edits(source: str, styling: Styling) -> Iterator[Edit]:
         yield Edit(style.start, style.end, f'{name}="{text}"')
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _new_attribute(before: str, after: str) -> str:
     text = _joined(before, after)
     return f' style="{_in_quotes(text, _QUOTE)}"' if text else ""
