@@ -60,7 +60,7 @@ class Intake:
     Takes submissions in: examines them, decides their features, stores them.
 
     Args:
-        receiver_of: names the receiver for a domain.
+        destination_of: names the receiver for a domain.
         added: told of the messages once they are stored; they wait to be delivered.
         in_thread: calls a function in a thread, for what would hold up the reactor.
     """
@@ -72,7 +72,7 @@ class Intake:
         store: Store,
         keys: KeySource,
         settings: IntakeSettings,
-        receiver_of: Callable[[str], str],
+        destination_of: Callable[[str], str],
         added: Callable[[Sequence[messages.Message], Content], None],
         in_thread: Callable[..., Deferred[Any]],
         seconds: Callable[[], float] = time.time,
@@ -80,7 +80,7 @@ class Intake:
         self._store = store
         self._keys = keys
         self._settings = settings
-        self._receiver_of = receiver_of
+        self._destination_of = destination_of
         self._added = added
         self._in_thread = in_thread
         self._seconds = seconds
@@ -222,7 +222,7 @@ class Intake:
                 id=message_id(),
                 parcel=parcel,
                 recipient=recipient,
-                receiver=self._receiver_of(recipient.mailbox.domain_key),
+                destination=self._destination_of(recipient.mailbox.domain_key),
                 attempts=0,
                 due=now,
             )

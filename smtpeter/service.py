@@ -262,7 +262,7 @@ def take_out(
         pipeline,
         contents,
         ContentBudget(settings.max_content_in_flight_octets),
-        ReportWriter(config.hostname, keys, carrier.receiver_of, threads.call),
+        ReportWriter(config.hostname, keys, carrier.destination_of, threads.call),
         Schedule(settings.retry_seconds),
         settings.delay_notice_seconds,
         reactor,
@@ -271,7 +271,7 @@ def take_out(
         settings.max_connections,
         settings.max_content_in_flight_octets // RECEIVER_SHARE,
         lambda receiver: current.config.delivery.limits(_host_of(receiver)),
-        carrier.receiver_of,
+        carrier.destination_of,
     )
     waiting = DeliveryQueue(store, courier, contents, limits, reactor)
     nudges = NudgeWatch(store, queue.has_nudges, queue.take_nudges, waiting.nudged, reactor)
@@ -295,7 +295,7 @@ def let_in(
         store,
         keys,
         settings,
-        outbound.carrier.receiver_of,
+        outbound.carrier.destination_of,
         outbound.queue.added,
         threads.call,
     )

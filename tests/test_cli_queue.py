@@ -81,7 +81,7 @@ class QueueTests(QueueCase):
         with self.config.open("a") as config:
             config.write('[delivery.receivers."other.example"]\nconnections = 3\nrate = "120/m"\n')
         self.put_off(self.store(message()), "450 4.7.1 Later")
-        self.store(message(receiver="other.example", due=NOW + 5))
+        self.store(message(destination="other.example", due=NOW + 5))
         first, second = self.document("queue")
         self.assertEqual(
             {
@@ -102,7 +102,7 @@ class QueueTests(QueueCase):
     def test_one_receiver(self) -> None:
         """The overview can be of one receiver, in whatever case it is written."""
         self.store(message())
-        self.store(message(receiver="other.example"))
+        self.store(message(destination="other.example"))
         (found,) = self.document("queue", "--receiver", "Other.example")
         self.assertEqual("other.example", found["receiver"])
 
@@ -110,7 +110,7 @@ class QueueTests(QueueCase):
         """A smart host has the throttle of its name without the port."""
         with self.config.open("a") as config:
             config.write('[delivery.receivers."relay.example"]\nconnections = 4\n')
-        self.store(message(receiver="relay.example:587"))
+        self.store(message(destination="relay.example:587"))
         (found,) = self.document("queue")
         self.assertEqual(4, found["throttle"]["connections"])
 
@@ -134,7 +134,7 @@ class QueueTests(QueueCase):
     def test_retry(self) -> None:
         """One message, those of a receiver, or all are made due at once."""
         here = self.store(message(due=NOW + 100))
-        there = self.store(message(due=NOW + 100, receiver="other.example"))
+        there = self.store(message(due=NOW + 100, destination="other.example"))
         self.assertEqual({"retried": 1}, self.document("queue", "retry", here.id))
         self.assertEqual(NOW, self.story(here).message.due)
         self.assertEqual(NOW + 100, self.story(there).message.due)
@@ -148,7 +148,7 @@ class QueueTests(QueueCase):
     def test_cancel(self) -> None:
         """One message or those of a receiver are ended."""
         one = self.store(message())
-        others = [self.store(message(receiver="other.example")) for _ in range(2)]
+        others = [self.store(message(destination="other.example")) for _ in range(2)]
         self.assertEqual({"cancelled": 1}, self.document("queue", "cancel", one.id))
         self.assertEqual(
             "2 messages will not be delivered.\n",

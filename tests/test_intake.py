@@ -204,7 +204,7 @@ class StoringTests(IntakeCase):
         self.assertEqual(1, len({each.parcel.key for each in stored.values()}))
         self.assertEqual(
             ["mx.x.example", "mx.x.example", "mx.y.example"],
-            [stored[each].receiver for each in answer.ids],
+            [stored[each].destination for each in answer.ids],
         )
 
     def test_facts(self) -> None:

@@ -49,7 +49,7 @@ def _document(story: Story, account: str | None) -> dict[str, Any]:
         "message": each.id,
         "state": story.state.name.lower(),
         "recipient": str(each.recipient.mailbox),
-        "receiver": each.receiver,
+        "receiver": each.destination,
         "attempts": each.attempts,
         "last_attempt": moment_or_none(each.attempted),
         "last_reply": story.last_reply,

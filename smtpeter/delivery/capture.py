@@ -43,7 +43,7 @@ class CaptureCarrier:
         self._maildir = maildir
         self._in_thread = in_thread
 
-    def receiver_of(self, domain_key: str) -> str:  # noqa: ARG002
+    def destination_of(self, domain_key: str) -> str:  # noqa: ARG002
         return RECEIVER
 
     def carry(

@@ -33,7 +33,7 @@ class Carried:
 class ICarrier(Interface):
     """Hands messages over to the servers that are to take them."""
 
-    def receiver_of(domain_key: str) -> str:
+    def destination_of(domain_key: str) -> str:
         """
         Name the receiver that takes mail for a domain; limits and connections are per receiver.
 
@@ -47,7 +47,7 @@ class ICarrier(Interface):
         """
         Try once to hand a message to a receiver. The Deferred never fails.
 
-        `receiver` is what `receiver_of` gave for the domain of every recipient.
+        `receiver` is what `destination_of` gave for the domain of every recipient.
         """
 
     def idle_close() -> None:

@@ -75,8 +75,8 @@ class SmtpCarrier:
         self._ending = False
         self._gone: Deferred[None] = Deferred()
 
-    def receiver_of(self, domain_key: str) -> str:
-        return self._route.receiver_of(domain_key)
+    def destination_of(self, domain_key: str) -> str:
+        return self._route.destination_of(domain_key)
 
     def carry(
         self,

@@ -90,13 +90,13 @@ class DeliveryQueue(Service):
 
     async def _begin(self) -> None:
         # What waits may have been meant for the receivers of another configuration.
-        await self._store.transact(messages.reroute, self._settings.receiver_of)
+        await self._store.transact(messages.reroute, self._settings.destination_of)
         await self._look_around()
         if self.running:
             self._rounds.start(ROUND_SECONDS, now=False)
 
     async def _look_around(self) -> None:
-        for receiver, due in await self._store.read(messages.waiting_receivers):
+        for receiver, due in await self._store.read(messages.waiting_destinations):
             self._alarm.note(receiver, due)
 
     def _go_round(self) -> Deferred[None]:
@@ -135,7 +135,7 @@ class DeliveryQueue(Service):
         self._contents.keep(new[0].parcel.key, content)
         touched: dict[str, Lane] = {}
         for message in new:
-            lane = touched[message.receiver] = self._lane(message.receiver)
+            lane = touched[message.destination] = self._lane(message.destination)
             lane.add(message, self._window())
         for lane in touched.values():
             self._dispatch(lane)

@@ -28,13 +28,13 @@ class QueueSettings:
         octets_per_receiver: of the messages on their way to one receiver, unless it is a
             single one; so that no receiver keeps all memory to itself.
         limits_of: the limits of a receiver.
-        receiver_of: names the receiver for a domain.
+        destination_of: names the receiver for a domain.
     """
 
     max_connections: int
     octets_per_receiver: int
     limits_of: Callable[[str], ReceiverLimits]
-    receiver_of: Callable[[str], str]
+    destination_of: Callable[[str], str]
 
 
 class TokenBucket:

@@ -32,12 +32,12 @@ class ReportWriter:
         self,
         hostname: str,
         keys: KeySource,
-        receiver_of: Callable[[str], str],
+        destination_of: Callable[[str], str],
         in_thread: Callable[..., Deferred[Any]],
     ) -> None:
         self._hostname = hostname
         self._keys = keys
-        self._receiver_of = receiver_of
+        self._destination_of = destination_of
         self._in_thread = in_thread
 
     def report(
@@ -93,7 +93,7 @@ class ReportWriter:
             id=report.id,
             parcel=parcel,
             recipient=Recipient(sender, str(sender), NEVER),
-            receiver=self._receiver_of(sender.domain_key),
+            destination=self._destination_of(sender.domain_key),
             attempts=0,
             due=report.time,
         )

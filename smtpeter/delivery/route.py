@@ -39,8 +39,8 @@ class Route(Protocol):
 
     port: int
 
-    def receiver_of(self, domain_key: str) -> str:
-        """As `ICarrier.receiver_of`."""
+    def destination_of(self, domain_key: str) -> str:
+        """As `ICarrier.destination_of`."""
 
     async def hosts(self, receiver: str) -> Sequence[str]:
         """
@@ -74,7 +74,7 @@ class MxRoute:
         self._hostname = hostname.lower()
         self._shuffle = shuffle
 
-    def receiver_of(self, domain_key: str) -> str:
+    def destination_of(self, domain_key: str) -> str:
         return domain_key
 
     async def hosts(self, receiver: str) -> Sequence[str]:
@@ -108,7 +108,7 @@ class SmarthostRoute:
         self._host = host
         self._receiver = f"{host}:{port}"
 
-    def receiver_of(self, domain_key: str) -> str:  # noqa: ARG002
+    def destination_of(self, domain_key: str) -> str:  # noqa: ARG002
         return self._receiver
 
     async def hosts(self, receiver: str) -> Sequence[str]:  # noqa: ARG002

@@ -35,6 +35,7 @@ class Account:
         email: in lower case; no two accounts share it.
         smtp_account_login: the e-mail address and the account's password open an SMTP session.
         created: seconds since the epoch.
+        pool: of the addresses of ours that its mail is sent from, "" for the usual ones.
     """
 
     id: int
@@ -44,6 +45,7 @@ class Account:
     may_send: bool
     smtp_account_login: bool
     created: float
+    pool: str = ""
 
 
 @frozen

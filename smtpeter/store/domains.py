@@ -44,6 +44,15 @@ class SenderDomain:
     https: bool
     bounce_host: str
     created: float
+    pool: str = ""
+    selector: str = ""
+    proof: str = ""
+    policy: str = "none"
+    percentage: int = 100
+    startdate: str = ""
+    enddate: str = ""
+    addresses: str = "[]"
+    mechanisms: str = "[]"
 
 
 class DomainExists(AccountsError):

@@ -68,7 +68,7 @@ def due_messages(connection: Connection, receiver: str, now: float, limit: int) 
     query = (
         select(messages, *PARCEL_COLUMNS)
         .join(submissions, submissions.c.key == messages.c.submission)
-        .where(messages.c.receiver == receiver, IS_WAITING, messages.c.due <= now)
+        .where(messages.c.destination == receiver, IS_WAITING, messages.c.due <= now)
         .order_by(messages.c.due)
         .limit(limit)
     )
@@ -85,7 +85,7 @@ def due_messages(connection: Connection, receiver: str, now: float, limit: int) 
 
 def _next_due(connection: Connection, receiver: str, now: float) -> float | None:
     query = select(func.min(messages.c.due)).where(
-        messages.c.receiver == receiver, IS_WAITING, messages.c.due > now
+        messages.c.destination == receiver, IS_WAITING, messages.c.due > now
     )
     due: float | None = connection.execute(query).scalar_one()
     return due

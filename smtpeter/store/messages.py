@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from attrs import field
 from sqlalchemy import (
@@ -42,6 +42,23 @@ class State(enum.IntEnum):
     DELIVERED = 1
     FAILED = 2
     CANCELLED = 3
+
+
+HIGH, NORMAL, BULK = 0, 1, 2
+
+
+class Stream(NamedTuple):
+    """
+    What messages have in common that wait in one row, the oldest first.
+
+    Attributes:
+        account: its id; 0 for reports of our own.
+    """
+
+    destination: str
+    account: int
+    priority: int
+    pool: str
 
 
 @frozen
@@ -89,18 +106,28 @@ class Message:
     One message to one recipient, waiting to be delivered.
 
     Attributes:
+        destination: what `ICarrier.destination_of` made of the recipient's domain.
         attempts: how many were made; the next has this number.
         due: seconds since the epoch of the next attempt.
         attempted: seconds since the epoch of the last attempt, None before the first.
+        priority: `HIGH`, `NORMAL` or `BULK`.
+        pool: of the addresses of ours that it is sent from, "" for the usual ones.
     """
 
     id: str
     parcel: Parcel = field(repr=False)
     recipient: Recipient
-    receiver: str
+    destination: str
     attempts: int
     due: float
     attempted: float | None = None
+    priority: int = NORMAL
+    pool: str = ""
+
+    @property
+    def stream(self) -> Stream:
+        """Which messages it waits among."""
+        return Stream(self.destination, self.parcel.account_id or 0, self.priority, self.pool)
 
     def envelope(self) -> Envelope:
         """The envelope for this recipient alone."""
@@ -192,7 +219,10 @@ def _message_row(each: Message) -> dict[str, Any]:
         "written": each.recipient.written,
         "notify": ",".join(sorted(notify)) if notify is not None else None,
         "orcpt": each.recipient.orcpt,
-        "receiver": each.receiver,
+        "destination": each.destination,
+        "account": each.parcel.account_id or 0,
+        "priority": each.priority,
+        "pool": each.pool,
         "state": int(State.WAITING),
         "attempts": each.attempts,
         "due": each.due,
@@ -222,37 +252,37 @@ PARCEL_COLUMNS = tuple(
 )
 
 
-def waiting_receivers(connection: Connection) -> list[tuple[str, float]]:
+def waiting_destinations(connection: Connection) -> list[tuple[str, float]]:
     """Each receiver for which messages wait, with the time its first is due."""
     query = (
-        select(messages.c.receiver, func.min(messages.c.due))
+        select(messages.c.destination, func.min(messages.c.due))
         .where(IS_WAITING)
-        .group_by(messages.c.receiver)
+        .group_by(messages.c.destination)
     )
     return [(receiver, due) for receiver, due in connection.execute(query)]
 
 
-def reroute(connection: Connection, receiver_of: Callable[[str], str]) -> None:
+def reroute(connection: Connection, destination_of: Callable[[str], str]) -> None:
     """
     Give waiting messages the receivers of today's configuration. One whose recipient cannot
     be read keeps its receiver.
 
     Args:
-        receiver_of: names the receiver for a domain; what it makes of the name of a
+        destination_of: names the receiver for a domain; what it makes of the name of a
             receiver that it gave is that name.
     """
-    for receiver, _ in waiting_receivers(connection):
-        if receiver_of(receiver) == receiver and not is_special(receiver):
+    for receiver, _ in waiting_destinations(connection):
+        if destination_of(receiver) == receiver and not is_special(receiver):
             continue
         query = select(messages.c.id, messages.c.recipient).where(
-            messages.c.receiver == receiver, IS_WAITING
+            messages.c.destination == receiver, IS_WAITING
         )
         rows = []
         for row in connection.execute(query):
             with suppress(AddressError):
                 domain = Mailbox.parse(row.recipient).domain_key
-                rows.append({"message": row.id, "new_receiver": receiver_of(domain)})
-        if any(row["new_receiver"] != receiver for row in rows):
+                rows.append({"message": row.id, "new_destination": destination_of(domain)})
+        if any(row["new_destination"] != receiver for row in rows):
             connection.execute(_SET_RECEIVER, rows)
 
 
@@ -264,7 +294,7 @@ def is_special(receiver: str) -> bool:
 _SET_RECEIVER = (
     update(messages)
     .where(messages.c.id == bindparam("message"))
-    .values(receiver=bindparam("new_receiver"))
+    .values(destination=bindparam("new_destination"))
 )
 
 
@@ -327,8 +357,10 @@ def message_of(row: Row[Any], parcel: Parcel) -> Message:
         id=row.id,
         parcel=parcel,
         recipient=Recipient(Mailbox.parse(row.recipient), row.written, notify, row.orcpt),
-        receiver=row.receiver,
+        destination=row.destination,
         attempts=row.attempts,
         due=row.due,
         attempted=row.attempted,
+        priority=row.priority,
+        pool=row.pool,
     )

@@ -79,15 +79,15 @@ def overview(connection: Connection, receiver: str | None = None) -> list[Receiv
     chosen = _chosen(receiver=receiver)
     query = (
         select(
-            messages.c.receiver,
+            messages.c.destination,
             func.count(),
             func.min(submissions.c.received),
             func.min(messages.c.due),
         )
         .join(submissions, submissions.c.key == messages.c.submission)
         .where(*chosen)
-        .group_by(messages.c.receiver)
-        .order_by(messages.c.receiver)
+        .group_by(messages.c.destination)
+        .order_by(messages.c.destination)
     )
     replies = _last_replies(connection, chosen)
     return [
@@ -99,15 +99,15 @@ def overview(connection: Connection, receiver: str | None = None) -> list[Receiv
 def _last_replies(connection: Connection, chosen: Sequence[ColumnElement[bool]]) -> dict[str, str]:
     """The reply to the most recent attempt for each receiver that had one."""
     place = func.row_number().over(
-        partition_by=messages.c.receiver, order_by=messages.c.attempted.desc()
+        partition_by=messages.c.destination, order_by=messages.c.attempted.desc()
     )
     ranked = (
-        select(messages.c.receiver, messages.c.last_reply, place.label("place"))
+        select(messages.c.destination, messages.c.last_reply, place.label("place"))
         .where(*chosen, messages.c.attempted.is_not(None))
         .subquery()
     )
-    query = select(ranked.c.receiver, ranked.c.last_reply).where(ranked.c.place == 1)
-    return {row.receiver: row.last_reply for row in connection.execute(query)}
+    query = select(ranked.c.destination, ranked.c.last_reply).where(ranked.c.place == 1)
+    return {row.destination: row.last_reply for row in connection.execute(query)}
 
 
 def retry(
@@ -175,14 +175,15 @@ def _chosen(
     if message_id is not None:
         conditions.append(messages.c.id == message_id)
     if receiver is not None:
-        conditions.append(messages.c.receiver == receiver)
+        conditions.append(messages.c.destination == receiver)
     return conditions
 
 
 def _nudge(connection: Connection, now: float, chosen: Sequence[ColumnElement[bool]]) -> None:
-    query = select(messages.c.receiver).distinct().where(*chosen)
+    query = select(messages.c.destination).distinct().where(*chosen)
     rows = [
-        {"receiver": receiver, "created": now} for receiver in connection.execute(query).scalars()
+        {"destination": receiver, "created": now}
+        for receiver in connection.execute(query).scalars()
     ]
     if rows:
         connection.execute(insert(nudges), rows)
@@ -195,7 +196,7 @@ def has_nudges(connection: Connection) -> bool:
 
 def take_nudges(connection: Connection) -> list[str]:
     """The receivers for which something was changed, each once; they are not given again."""
-    taken = connection.execute(delete(nudges).returning(nudges.c.receiver))
+    taken = connection.execute(delete(nudges).returning(nudges.c.destination))
     return sorted(set(taken.scalars()))
 
 

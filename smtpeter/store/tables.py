@@ -47,6 +47,7 @@ accounts = Table(
     Column("may_send", Boolean, nullable=False),
     Column("smtp_account_login", Boolean, nullable=False),
     Column("created", Double, nullable=False),
+    Column("pool", Text, nullable=False, server_default=""),  # of source addresses
 )
 
 logins = Table(
@@ -86,8 +87,17 @@ sender_domains = Table(
     Column("approved", Double),  # NULL until somebody has proved to be in control of it
     Column("tracking_host", Text, nullable=False, index=True),
     Column("https", Boolean, nullable=False),  # whether tracked links begin with https:
-    Column("bounce_host", Text, nullable=False),
+    Column("bounce_host", Text, nullable=False, index=True),
     Column("created", Double, nullable=False),
+    Column("pool", Text, nullable=False, server_default=""),  # "": that of the account
+    Column("selector", Text, nullable=False, server_default=""),  # of its own keys: in use
+    Column("proof", Text, nullable=False, server_default=""),  # JSON array: name and value
+    Column("policy", String(10), nullable=False, server_default="none"),  # DMARC
+    Column("percentage", Integer, nullable=False, server_default="100"),
+    Column("startdate", String(10), nullable=False, server_default=""),  # YYYY-MM-DD
+    Column("enddate", String(10), nullable=False, server_default=""),
+    Column("addresses", Text, nullable=False, server_default="[]"),  # JSON: DMARC reports
+    Column("mechanisms", Text, nullable=False, server_default="[]"),  # JSON: more for SPF
     UniqueConstraint("account_id", "name"),
 )
 Index(
@@ -98,12 +108,30 @@ Index(
     postgresql_where=text("approved IS NOT NULL"),
 )
 
+# Keys that sign mail. Those of a sender domain itself have one of three selectors.
+dkim_keys = Table(
+    "dkim_keys",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("selector", Text, nullable=False),
+    Column("algorithm", String(8), nullable=False),  # rsa, ed25519
+    Column("private_key", Text, nullable=False),  # PEM
+    Column("custom", Boolean, nullable=False),  # signs besides the key of the sender domain
+    Column("always", Boolean, nullable=False),  # signs all mail of the account
+    Column("start", Double),  # the period of use; NULL for no limit
+    Column("end", Double),
+    Column("created", Double, nullable=False),
+    UniqueConstraint("account_id", "domain", "selector"),
+)
+
 submissions = Table(
     "submissions",
     metadata,
     Column("key", Key, primary_key=True, autoincrement=False),
     Column("account_id", ForeignKey("accounts.id")),  # NULL for reports of our own
-    Column("origin", String(8), nullable=False),  # smtp, rest, report
+    Column("origin", String(8), nullable=False),  # smtp, rest, report, arrival
     Column("login", Text, nullable=False),  # the user name, account e-mail or token label used
     Column("sender", Text, nullable=False),  # the reverse-path as submitted, "" for <>
     Column("ret", String(4)),
@@ -140,7 +168,10 @@ messages = Table(
     Column("written", Text, nullable=False),  # the recipient exactly as the client wrote it
     Column("notify", Text),  # as NOTIFY= in RFC 3461; NULL when not said
     Column("orcpt", Text),
-    Column("receiver", Text, nullable=False),
+    Column("destination", Text, nullable=False),  # a domain, a smart host, or "capture"
+    Column("account", Integer, nullable=False, server_default="0"),  # 0: nobody's
+    Column("priority", SmallInteger, nullable=False, server_default="1"),  # 0 goes first
+    Column("pool", Text, nullable=False, server_default=""),  # of source addresses
     Column("state", SmallInteger, nullable=False),  # smtpeter.store.messages.State
     Column("attempts", Integer, nullable=False),
     Column("due", Double, nullable=False),
@@ -150,7 +181,10 @@ messages = Table(
 )
 Index(
     "ix_messages_waiting",
-    messages.c.receiver,
+    messages.c.destination,
+    messages.c.account,
+    messages.c.priority,
+    messages.c.pool,
     messages.c.due,
     sqlite_where=text("state = 0"),
     postgresql_where=text("state = 0"),
@@ -188,8 +222,128 @@ nudges = Table(
     "nudges",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("receiver", Text, nullable=False),
+    Column("destination", Text, nullable=False),
     Column("created", Double, nullable=False),
+)
+
+# What is known of the servers that mail goes to.
+receivers = Table(
+    "receivers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("state", Text, nullable=False),  # JSON object
+    Column("updated", Double, nullable=False),
+)
+
+# Which receiver the mail for a destination goes to, when it was last looked up.
+destinations = Table(
+    "destinations",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("receiver", Text, nullable=False, index=True),
+    Column("hosts", Text, nullable=False),  # JSON array, the most preferred first
+    Column("updated", Double, nullable=False),
+)
+
+# Recipients to whom an account sends no more.
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("address", Text, nullable=False),  # lower case, the domain as A-labels
+    Column("reason", String(10), nullable=False),  # mailbox, complaint, manual
+    Column("description", Text, nullable=False),
+    Column("message", String(16), nullable=False),  # whose event led to it, "" for none
+    Column("created", Double, nullable=False),
+    Column("expires", Double),  # NULL: never
+    UniqueConstraint("account_id", "address"),
+)
+
+# What came by mail to addresses of our own: a submission each, which may be forwarded.
+arrivals = Table(
+    "arrivals",
+    metadata,
+    Column(
+        "submission",
+        ForeignKey("submissions.key"),
+        primary_key=True,
+        autoincrement=False,
+        type_=Key,
+    ),
+    Column("recipient", Text, nullable=False),  # of ours
+    Column("purpose", String(10), nullable=False),  # bounce, report, postmaster
+    Column("message", String(16), nullable=False),  # the one it is about, "" when not known yet
+    Column("result", String(12), nullable=False, server_default=""),  # what it was taken for
+    Column("finished", Double),  # when it had been dealt with
+)
+Index(
+    "ix_arrivals_unfinished",
+    arrivals.c.submission,
+    sqlite_where=text("finished IS NULL"),
+    postgresql_where=text("finished IS NULL"),
+)
+
+dmarc_reports = Table(
+    "dmarc_reports",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("time", Double, nullable=False, index=True),  # of its arrival
+    Column("account_id", Integer, nullable=False),  # whose domain it is about; 0: nobody's
+    Column("organization", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("report_id", Text, nullable=False),
+    Column("begin", Double, nullable=False),
+    Column("end", Double, nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("sending_domain", Text, nullable=False),
+    Column("messages", Integer, nullable=False),
+    Column("failed_spf", Integer, nullable=False),
+    Column("failed_dkim", Integer, nullable=False),
+    Column("document", LargeBinary, nullable=False),  # the XML, compressed by zlib
+)
+
+# How many messages an account may send, or one of its logins, and how many it has sent.
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id"), primary_key=True),
+    Column("login", Text, primary_key=True),  # as in submissions, its origin before; "": all
+    Column("period", String(5), primary_key=True),  # hour, day, month
+    Column("messages", Integer, nullable=False),
+)
+quota_usage = Table(
+    "quota_usage",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id"), primary_key=True),
+    Column("login", Text, primary_key=True),
+    Column("period", String(5), primary_key=True),
+    Column("start", Double, primary_key=True),  # of the hour, the day or the month
+    Column("messages", Integer, nullable=False),
+)
+
+# Policies of domains on how mail to them is to be secured (RFC 8461).
+mta_sts_policies = Table(
+    "mta_sts_policies",
+    metadata,
+    Column("domain", Text, primary_key=True),
+    Column("policy_id", Text, nullable=False),
+    Column("policy", Text, nullable=False),  # the file as it was fetched
+    Column("fetched", Double, nullable=False),
+    Column("expires", Double, nullable=False),
+)
+
+# Sessions with receivers, counted as RFC 8460 has them.
+tls_results = Table(
+    "tls_results",
+    metadata,
+    Column("day", String(10), primary_key=True),  # YYYY-MM-DD, UTC
+    Column("domain", Text, primary_key=True),
+    Column("policy_type", String(20), primary_key=True),
+    Column("host", Text, primary_key=True),
+    Column("result", String(40), primary_key=True),  # "": a success
+    Column("sessions", Integer, nullable=False),
+    Column("policy", Text, nullable=False),  # its lines, as JSON array
 )
 
 # Where links and images of messages led to, without path and query. Rewritten links name

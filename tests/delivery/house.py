@@ -96,7 +96,7 @@ class FakeStore:
 
     def read(self, function: Callable[..., Any], *args: Any) -> Deferred[Any]:
         known: dict[Callable[..., Any], Callable[..., Any]] = {
-            messages.waiting_receivers: self._waiting_receivers,
+            messages.waiting_destinations: self._waiting_destinations,
             messages.load_content: self.contents.get,
             due_messages: self._due_messages,
         }
@@ -156,13 +156,13 @@ class FakeStore:
         return [
             row.message
             for row in self.rows.values()
-            if row.state is State.WAITING and receiver in (None, row.message.receiver)
+            if row.state is State.WAITING and receiver in (None, row.message.destination)
         ]
 
-    def _waiting_receivers(self) -> list[tuple[str, float]]:
+    def _waiting_destinations(self) -> list[tuple[str, float]]:
         first: dict[str, float] = {}
         for each in self._waiting():
-            first[each.receiver] = min(each.due, first.get(each.receiver, each.due))
+            first[each.destination] = min(each.due, first.get(each.destination, each.due))
         return list(first.items())
 
     def _due_messages(self, receiver: str, now: float, limit: int) -> Due:
@@ -258,7 +258,7 @@ class FakeCarrier:
         self.releases: Callable[[Trip], None] = lambda _: None
         self.stopping = False
 
-    def receiver_of(self, domain_key: str) -> str:
+    def destination_of(self, domain_key: str) -> str:
         return domain_key
 
     def carry(

@@ -44,7 +44,7 @@ class CaptureTests(SynchronousTestCase):
     def test_interface(self) -> None:
         """It is a carrier with one receiver."""
         self.assertTrue(verifyObject(ICarrier, self.carrier))
-        self.assertEqual("capture", self.carrier.receiver_of("mailbox.example"))
+        self.assertEqual("capture", self.carrier.destination_of("mailbox.example"))
         self.carrier.idle_close()
         self.successResultOf(self.carrier.shutdown())
 

@@ -25,17 +25,17 @@ class CarrierForTests(SynchronousTestCase):
         """In capture mode everything goes into one Maildir, and nothing to the network."""
         carrier = self.carrier('mode = "capture"', Clock())
         self.assertIsInstance(carrier, CaptureCarrier)
-        self.assertEqual("capture", carrier.receiver_of("mailbox.example"))
+        self.assertEqual("capture", carrier.destination_of("mailbox.example"))
 
     def test_mx(self) -> None:
         """To the world, each domain is a receiver."""
         carrier = self.carrier('mode = "mx"\nresolvers = ["127.0.0.1:5300"]')
         self.assertIsInstance(carrier, SmtpCarrier)
-        self.assertEqual("mailbox.example", carrier.receiver_of("mailbox.example"))
+        self.assertEqual("mailbox.example", carrier.destination_of("mailbox.example"))
 
     def test_smarthost(self) -> None:
         """With a smart host there is one receiver, whatever the domain."""
         carrier = self.carrier('mode = "smarthost"\nsmarthost = "relay.example.net:587"')
         self.assertIsInstance(carrier, SmtpCarrier)
-        names = {carrier.receiver_of(domain) for domain in ("a.example", "b.example")}
+        names = {carrier.destination_of(domain) for domain in ("a.example", "b.example")}
         self.assertEqual({"relay.example.net:587"}, names)

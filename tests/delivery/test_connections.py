@@ -28,7 +28,7 @@ class Direct:
 
     port = 25
 
-    def receiver_of(self, domain_key: str) -> str:
+    def destination_of(self, domain_key: str) -> str:
         return f"to {domain_key}"
 
     async def hosts(self, receiver: str) -> Sequence[str]:
@@ -94,7 +94,7 @@ class ReuseTests(CarrierCase):
     def test_interface(self) -> None:
         """It is a carrier, and asks its route for receivers."""
         self.assertTrue(verifyObject(ICarrier, self.carrier))
-        self.assertEqual("to mailbox.example", self.carrier.receiver_of("mailbox.example"))
+        self.assertEqual("to mailbox.example", self.carrier.destination_of("mailbox.example"))
 
     def test_kept(self) -> None:
         """Messages that follow one another share a connection."""

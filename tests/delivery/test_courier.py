@@ -39,7 +39,7 @@ class CourierCase(SynchronousTestCase):
         """Store a message and have an attempt made."""
         if one.id not in self.store.rows:
             self.store.put(one)
-        return Deferred.fromCoroutine(self.house.courier.deliver(one.receiver, one))
+        return Deferred.fromCoroutine(self.house.courier.deliver(one.destination, one))
 
     def attempt(self, one: Message, outcome: Outcome) -> Concluded:
         """Make an attempt with this outcome."""
@@ -181,7 +181,7 @@ class ReportTests(CourierCase):
         self.assertEqual(report.id, concluded.report[0].id)
         self.assertIsNone(report.parcel.sender)
         self.assertEqual(SENDER, str(report.recipient.mailbox))
-        self.assertEqual("shop.example", report.receiver)
+        self.assertEqual("shop.example", report.destination)
         text = bytes(self.store.contents[report.parcel.key])
         self.assertIn(b"Original-Envelope-Id: order-5512", text)
         self.assertIn(b"Action: failed", text)

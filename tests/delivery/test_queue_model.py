@@ -171,13 +171,13 @@ class QueueMachine(RuleBasedStateMachine):
         row = data.draw(st.sampled_from(list(self.store.rows.values())))
         if row.state is State.WAITING:
             row.state = State.CANCELLED
-        self.changed.append(row.message.receiver)
+        self.changed.append(row.message.destination)
 
     @rule(receiver=RECEIVERS)
     def retry(self, receiver: str) -> None:
         """The operator has all mail of a receiver tried again."""
         for row in self.store.rows.values():
-            if row.state is State.WAITING and row.message.receiver == receiver:
+            if row.state is State.WAITING and row.message.destination == receiver:
                 row.message = evolve(row.message, due=self.house.clock.seconds())
         self.changed.append(receiver)
 
@@ -194,7 +194,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.cancelled.update(
             row.message.id
             for row in self.store.rows.values()
-            if row.state is State.CANCELLED and row.message.receiver == receiver
+            if row.state is State.CANCELLED and row.message.destination == receiver
             if row.message.id not in begun
         )
 

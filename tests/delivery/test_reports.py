@@ -50,7 +50,7 @@ class ReportWriterTests(SynchronousTestCase):
         self.assertEqual("report", made.parcel.origin)
         self.assertEqual("noor@shop.example", str(made.recipient.mailbox))
         self.assertEqual(frozenset({"NEVER"}), made.recipient.notify)
-        self.assertEqual("mx.shop.example", made.receiver)
+        self.assertEqual("mx.shop.example", made.destination)
         self.assertEqual(content.octets, made.parcel.octets)
 
     def test_times(self) -> None:

@@ -98,7 +98,7 @@ class MxRouteTests(RouteCase):
 
     def test_receiver(self) -> None:
         """The receiver is the domain."""
-        self.assertEqual("mailbox.example", self.mx.receiver_of("mailbox.example"))
+        self.assertEqual("mailbox.example", self.mx.destination_of("mailbox.example"))
 
     def test_hosts(self) -> None:
         """The mail exchangers are the hosts, five at most."""
@@ -170,7 +170,7 @@ class SmarthostRouteTests(RouteCase):
 
     def test_one_for_all(self) -> None:
         """Every domain has the same receiver, and that has one host."""
-        self.assertEqual("relay.example:587", self.smarthost.receiver_of("mailbox.example"))
+        self.assertEqual("relay.example:587", self.smarthost.destination_of("mailbox.example"))
         hosts = Deferred.fromCoroutine(self.smarthost.hosts("relay.example:587"))
         self.assertEqual(("relay.example",), self.successResultOf(hosts))
         self.assertEqual(587, self.smarthost.port)

@@ -129,10 +129,10 @@ def parcel(sender: str = "noor@shop.example", **changed: Any) -> Parcel:
 def message(
     address: str = "kees@mailbox.example",
     due: float = NOW,
-    receiver: str = "mailbox.example",
+    destination: str = "mailbox.example",
     of: Parcel | None = None,
     **wishes: Any,
 ) -> Message:
     """A message that waits."""
     recipient = Recipient(Mailbox.parse(address), address, **wishes)
-    return Message(message_id(), of or parcel(), recipient, receiver, 0, due)
+    return Message(message_id(), of or parcel(), recipient, destination, 0, due)

@@ -25,7 +25,7 @@ ADD_NUDGE = insert(nudges)
 
 def nudge(receiver: str = "mailbox.example") -> dict[str, object]:
     """A row of a small table."""
-    return {"receiver": receiver, "created": NOW}
+    return {"destination": receiver, "created": NOW}
 
 
 class DatabaseTests(DatabaseCase):
@@ -119,7 +119,7 @@ class DatabaseTests(DatabaseCase):
         odd = "Grüße \U0001f600 \u2028 \ufffe \x01\x7f e\u0301 \\ ' \" %s %(a)s :b ?"
         self.add(odd)
         with self.database.connect() as connection:
-            self.assertEqual(odd, connection.execute(select(nudges.c.receiver)).scalar_one())
+            self.assertEqual(odd, connection.execute(select(nudges.c.destination)).scalar_one())
 
     def test_unusable_urls(self) -> None:
         """What is no database of a known kind is refused, and no password is shown."""

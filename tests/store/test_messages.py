@@ -84,14 +84,14 @@ class MessageTests(DatabaseCase):
 
     def test_receivers_apart(self) -> None:
         """Each receiver has its own queue."""
-        here, there = message(), message(receiver="other.example", due=NOW + 3)
+        here, there = message(), message(destination="other.example", due=NOW + 3)
         self.store(here)
         self.store(there)
         self.assertEqual([here], self.due())
         with self.database.connect() as connection:
             self.assertEqual(
                 {("mailbox.example", NOW), ("other.example", NOW + 3)},
-                set(messages.waiting_receivers(connection)),
+                set(messages.waiting_destinations(connection)),
             )
 
     def test_put_off(self) -> None:
@@ -200,23 +200,23 @@ class RerouteTests(DatabaseCase):
     """Waiting messages in a configuration other than the one they came in."""
 
     def reroute(self, name: str) -> list[tuple[str, float]]:
-        def receiver_of(domain: str) -> str:
+        def destination_of(domain: str) -> str:
             return name or domain
 
         with self.database.begin() as connection:
-            messages.reroute(connection, receiver_of)
-            return sorted(messages.waiting_receivers(connection))
+            messages.reroute(connection, destination_of)
+            return sorted(messages.waiting_destinations(connection))
 
     def test_to_a_smart_host_and_back(self) -> None:
         """What waited for domains waits for the smart host, and the other way round."""
-        self.store(message("a@one.example", receiver="one.example"))
-        self.store(message("b@two.example", receiver="two.example", due=NOW + 1))
+        self.store(message("a@one.example", destination="one.example"))
+        self.store(message("b@two.example", destination="two.example", due=NOW + 1))
         self.assertEqual([("relay.example:587", NOW)], self.reroute("relay.example:587"))
         self.assertEqual([("one.example", NOW), ("two.example", NOW + 1)], self.reroute(""))
 
     def test_nothing_to_do(self) -> None:
         """What waits for the right receiver stays there."""
-        self.store(message("a@one.example", receiver="one.example"))
+        self.store(message("a@one.example", destination="one.example"))
         self.assertEqual([("one.example", NOW)], self.reroute(""))
 
 

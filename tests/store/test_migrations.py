@@ -64,7 +64,7 @@ class MigrationTests(DatabaseCase):
     def test_opened_twice(self) -> None:
         """Opening a database again changes nothing in it."""
         with self.database.begin() as connection:
-            connection.execute(text("INSERT INTO nudges (receiver, created) VALUES ('a', 1)"))
+            connection.execute(text("INSERT INTO nudges (destination, created) VALUES ('a', 1)"))
         again = self.open(self.url)
         with again.connect() as connection:
             self.assertEqual(1, connection.execute(text("SELECT count(*) FROM nudges")).scalar())

@@ -40,7 +40,7 @@ class QueueTests(DatabaseCase):
         """Each receiver has its depth, its oldest message, its next attempt."""
         self.store(message(due=NOW + 5, of=parcel(received=NOW - 10)))
         self.store(message(due=NOW + 3, of=parcel(received=NOW - 5)))
-        self.store(message(receiver=OTHER, due=NOW + 9))
+        self.store(message(destination=OTHER, due=NOW + 9))
         self.assertEqual(
             [
                 ReceiverQueue("mailbox.example", 2, NOW - 10, NOW + 3, ""),
@@ -76,7 +76,7 @@ class QueueTests(DatabaseCase):
 
     def test_retry_receiver(self) -> None:
         """All messages of a receiver are made due, and nobody else's."""
-        here, there = message(due=LATER), message(due=LATER, receiver=OTHER)
+        here, there = message(due=LATER), message(due=LATER, destination=OTHER)
         self.store(here)
         self.store(there)
         with self.database.begin() as connection:
@@ -91,7 +91,7 @@ class QueueTests(DatabaseCase):
         self.store(done)
         self.conclude(done, State.DELIVERED, "250 ok", NOW)
         for receiver in ("mailbox.example", OTHER, OTHER):
-            self.store(message(due=LATER, receiver=receiver))
+            self.store(message(due=LATER, destination=receiver))
         with self.database.begin() as connection:
             self.assertEqual(3, queue.retry(connection, NOW))
         self.assertEqual(State.DELIVERED, self.state(done))
@@ -133,7 +133,7 @@ class QueueTests(DatabaseCase):
         """A receiver with more messages than are handled at once is emptied."""
         self.patch(queue, "CANCELLED_AT_ONCE", 3)
         cancelled = [message() for _ in range(8)]
-        kept = message(receiver=OTHER)
+        kept = message(destination=OTHER)
         for each in (*cancelled, kept):
             self.store(each)
         with self.database.begin() as connection:

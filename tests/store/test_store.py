@@ -21,12 +21,12 @@ ADD_NUDGE = insert(nudges)
 
 def nudge(receiver: str) -> Change:
     """A small change."""
-    return Change(ADD_NUDGE, [{"receiver": receiver, "created": NOW}])
+    return Change(ADD_NUDGE, [{"destination": receiver, "created": NOW}])
 
 
 def receivers(connection: Connection) -> list[str]:
     """What was written by `nudge`."""
-    return list(connection.execute(select(nudges.c.receiver).order_by(nudges.c.id)).scalars())
+    return list(connection.execute(select(nudges.c.destination).order_by(nudges.c.id)).scalars())
 
 
 class StoreCase(TestCase):
@@ -61,7 +61,7 @@ class StoreTests(StoreCase):
         """A function may read and write in one transaction, and gives its result."""
 
         def add(connection: Connection, name: str) -> list[str]:
-            connection.execute(ADD_NUDGE, {"receiver": name, "created": NOW})
+            connection.execute(ADD_NUDGE, {"destination": name, "created": NOW})
             return receivers(connection)
 
         self.assertEqual(["a"], await self.store.transact(add, "a"))

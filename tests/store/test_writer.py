@@ -17,7 +17,7 @@ ADD_KEY = insert(idempotency)
 
 def nudge(receiver: object) -> Change:
     """A change that never clashes."""
-    return Change(ADD_NUDGE, [{"receiver": receiver, "created": NOW}])
+    return Change(ADD_NUDGE, [{"destination": receiver, "created": NOW}])
 
 
 def key(name: str) -> Change:
@@ -28,7 +28,7 @@ def key(name: str) -> Change:
 
 def receivers(connection: Connection) -> list[str]:
     """The names that were written by `nudge`, in the order of their rows."""
-    return list(connection.execute(select(nudges.c.receiver).order_by(nudges.c.id)).scalars())
+    return list(connection.execute(select(nudges.c.destination).order_by(nudges.c.id)).scalars())
 
 
 class WriterTests(DatabaseCase):
@@ -124,7 +124,7 @@ class WriterTests(DatabaseCase):
     def test_many_rows(self) -> None:
         """A change of many rows writes them all, in their order."""
         names = [str(number) for number in range(1000)]
-        rows = [{"receiver": name, "created": NOW} for name in names]
+        rows = [{"destination": name, "created": NOW} for name in names]
         self.writer.commit([Change(ADD_NUDGE, rows)])
         self.write()
         self.assertEqual(names, self.written())
@@ -180,7 +180,7 @@ class WriterTests(DatabaseCase):
         """A function that raises fails for its caller; the others of the group are written."""
 
         def fail(connection: Connection) -> None:
-            connection.execute(ADD_NUDGE, {"receiver": "x", "created": NOW})
+            connection.execute(ADD_NUDGE, {"destination": "x", "created": NOW})
             raise ZeroDivisionError
 
         bad = self.writer.transact(fail)
