@@ -245,9 +245,12 @@ class FaultTests(FileTestCase):
         self.assertIn("(and 3 more: `smtpeter check` lists them)", str(error))
 
     def test_sender_domains(self) -> None:
-        """A rule that is not there yet is refused, not passed over."""
-        [fault] = self.faults('[accounts]\nrequire_sender_domain = "always"')
-        self.assertIn("not available yet", fault)
+        """Mail from other domains than approved ones is taken, unless the file says otherwise."""
+        self.assertEqual("never", self.loaded("").accounts.require_sender_domain)
+        config = self.loaded('[accounts]\nrequire_sender_domain = "always"')
+        self.assertEqual("always", config.accounts.require_sender_domain)
+        [fault] = self.faults("[accounts]\nrequire_sender_domain = true")
+        self.assertIn('allowed: "never" or "always"', fault)
 
     def test_secrets(self) -> None:
         """A database address can hold a password, so it is never shown."""

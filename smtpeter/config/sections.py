@@ -42,12 +42,6 @@ def table_of(name: str, kind: type[Any]) -> Any:
     return field(factory=dict, metadata={"key": name, "table_of": kind})
 
 
-def sender_domain_rule(value: object) -> str:
-    if value == "never":
-        return "never"
-    raise values.NotAllowed('"never": approval of sender domains is not available yet')
-
-
 @frozen
 class Database:
     """Where accounts, messages and events are kept."""
@@ -99,7 +93,9 @@ class Smtp:
 class Accounts:
     """Who may send."""
 
-    require_sender_domain: str = key("require_sender_domain", sender_domain_rule, "never")
+    require_sender_domain: str = key(
+        "require_sender_domain", values.one_of("never", "always"), "never"
+    )
     bcrypt_cost: int = key("bcrypt_cost", values.whole_number(4, 16), 12)
 
 
