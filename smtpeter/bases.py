@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from smtpeter.accounts.identities import IDENTITY_SECONDS
 from smtpeter.config import Config
-from smtpeter.expiring import Expiring
-from smtpeter.message.author import author_domain
-from smtpeter.store import domains
 from smtpeter.store.domains import SenderDomain
-from smtpeter.store.store import Store
-from smtpeter.transform.draft import Draft
 from smtpeter.values import frozen
 
-DOMAINS = 10_000
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
@@ -63,38 +54,3 @@ class Bases:
         if domain.https:
             return f"https://{domain.tracking_host}{self.https_port}"
         return f"http://{domain.tracking_host}{self.http_port}"
-
-
-class BaseLookup:
-    """
-    The base for each message, by whose it is and where it comes from.
-
-    Args:
-        monotonic: a clock that never goes back.
-    """
-
-    def __init__(
-        self, store: Store, bases: Bases, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._store = store
-        self._bases = bases
-        self._known: Expiring[tuple[int, str], str] = Expiring(monotonic, DOMAINS)
-
-    async def base_for(self, draft: Draft) -> str:
-        """
-        The base for the links of a message.
-
-        Raises:
-            StoreError: the store has to be asked, and cannot be.
-        """
-        if draft.account_id is None:
-            return self._bases.default
-        author = author_domain(draft.content)
-        if author is None:
-            return self._bases.default
-        key = (draft.account_id, author)
-        base = self._known.get(key)
-        if base is None:
-            base = self._bases.of(await self._store.read(domains.applying_domain, *key))
-            self._known.put(key, base, IDENTITY_SECONDS)
-        return base

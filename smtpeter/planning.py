@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred, fail, succeed
 
-from smtpeter.bases import BaseLookup, Bases
+from smtpeter.applying import ApplyingDomains
+from smtpeter.bases import Bases
 from smtpeter.expiring import Expiring
 from smtpeter.message.content import Content
 from smtpeter.message.features import Features
@@ -68,6 +69,7 @@ class Plans:
 
     Args:
         bases: of tracked links, for mail with a sender domain and without.
+        domains: tells which sender domain is for a message.
         keep_seconds: how long images are hosted after their message was sent.
         monotonic: a clock that never goes back.
         seconds: the wall clock, seconds since the epoch.
@@ -77,12 +79,14 @@ class Plans:
         self,
         store: Store,
         bases: Bases,
+        domains: ApplyingDomains,
         keep_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
         seconds: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
-        self._bases = BaseLookup(store, bases, monotonic)
+        self._bases = bases
+        self._domains = domains
         self._keep_seconds = keep_seconds
         self._seconds = seconds
         self._settings: Expiring[tuple[str, int | None, str], LoginSettings] = Expiring(
@@ -100,8 +104,8 @@ class Plans:
         if of_login is None:
             of_login = await self._store.read(settings.settings_of, *sender)
             self._settings.put(sender, of_login, SETTINGS_SECONDS)
-        base = await self._bases.base_for(draft)
-        return stages_for(draft.features, of_login, draft.content, base)
+        domain = await self._domains.of(draft.account_id, draft.content)
+        return stages_for(draft.features, of_login, draft.content, self._bases.of(domain))
 
     def keep_images(self, draft: Draft, hosted: Sequence[HostedImage]) -> Deferred[None]:
         """

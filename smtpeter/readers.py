@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from smtpeter.applying import ApplyingDomains
 from smtpeter.bases import Bases
 from smtpeter.config import Config, ConfigError
 from smtpeter.delivery.courier import draft_of
@@ -79,9 +80,9 @@ def links(config: Config, database: Database, store: Store) -> Links:
     )
 
 
-def reworking(store: Store, links: Links, workers: Workers) -> Reworking:
+def reworking(store: Store, links: Links, domains: ApplyingDomains, workers: Workers) -> Reworking:
     """The stage for all that the texts of messages go through."""
-    plans = Plans(store, links.bases, KEEP_SECONDS)
+    plans = Plans(store, links.bases, domains, KEEP_SECONDS)
     return Reworking(
         workers.call,
         plans.plan,

@@ -23,6 +23,7 @@ from smtpeter.accounts.checker import PasswordChecker, TokenChecker
 from smtpeter.accounts.identities import Identities
 from smtpeter.accounts.passwords import PasswordVerifier
 from smtpeter.accounts.realm import SenderRealm
+from smtpeter.applying import ApplyingDomains
 from smtpeter.budget import ContentBudget
 from smtpeter.config import Config, ConfigError
 from smtpeter.delivery.carrier import ICarrier
@@ -132,7 +133,8 @@ def build(config: Config, reactor: Any) -> IService:
     database.close()
     current = Current(config)
     helpers = workers(reactor)
-    rework = reworking(store, links, helpers)
+    domains = ApplyingDomains(store)
+    rework = reworking(store, links, domains, helpers)
     met = readers(config, store, threads, links, rework, places, reactor)
     outbound = take_out(current, keys, store, threads, rework, reactor)
     portal = let_in(config, keys, store, threads, outbound)

@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from smtpeter.applying import ApplyingDomains
 from smtpeter.bases import Bases
 from smtpeter.message.features import ALL_ON, Features
 from smtpeter.planning import KEPT_SECONDS, SETTINGS_SECONDS, Plans, stages_for
@@ -94,9 +95,11 @@ class PlansTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.store = FakeStore()
+        store: Any = self.store
         self.plans = Plans(
-            self.store,  # type: ignore[arg-type]
+            store,
             Bases(BASE, "", ""),
+            ApplyingDomains(store, self.clock.seconds),
             KEEP_SECONDS,
             self.clock.seconds,
             lambda: 5000.0,
