@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_der_private_key,
     load_der_public_key,
+    load_pem_private_key,
 )
 
 from smtpeter.values import frozen
@@ -44,6 +45,11 @@ class Algorithm(enum.Enum):
 
     RSA = "rsa-sha256"
     ED25519 = "ed25519-sha256"
+
+    @property
+    def kind(self) -> str:
+        """The kind of its keys: the k= tag of what is published, "rsa" or "ed25519"."""
+        return self.value.partition("-")[0]
 
 
 class DkimKeyError(ValueError):
@@ -92,26 +98,30 @@ class DkimKey:
         """
         if len(text) > LONGEST_TEXT_CHARACTERS:
             raise DkimKeyError(f"it is longer than {LONGEST_TEXT_CHARACTERS} characters")
-        return cls(_signing(_loaded(_der(text))))
+        der = _der(text)
+        _signing(_loaded(der, prove=False))  # proving takes seconds for what is far too long
+        return cls(_signing(_loaded(der, prove=True)))
 
     @classmethod
-    def restored(cls, private: bytes) -> DkimKey:
+    def restored(cls, private_pem: str) -> DkimKey:
         """
-        The key that `private` was; nothing is proved again, so it takes some microseconds.
+        The key that gave this `private_pem`. Nothing is proved again, which takes microseconds.
 
         Raises:
-            DkimKeyError: it was no key.
+            DkimKeyError: it is not from there.
         """
         try:
-            key = load_der_private_key(private, None, unsafe_skip_rsa_key_validation=True)
+            octets = private_pem.encode()
+            key = load_pem_private_key(octets, None, unsafe_skip_rsa_key_validation=True)
         except (ValueError, TypeError, UnsupportedAlgorithm):
             raise DkimKeyError("it cannot be read") from None
         return cls(_signing(key))
 
     @property
-    def private(self) -> bytes:
-        """The secret itself, to be stored: the DER of PKCS#8."""
-        return self._key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    def private_pem(self) -> str:
+        """The secret itself, to be stored: PKCS#8 in PEM, its last line complete."""
+        octets = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return octets.decode("ascii")
 
     @property
     def algorithm(self) -> Algorithm:
@@ -171,11 +181,11 @@ def _decoded(text: str) -> bytes:
         raise DkimKeyError("it is neither PEM nor base64") from None
 
 
-def _loaded(der: bytes) -> PrivateKeyTypes:
+def _loaded(der: bytes, *, prove: bool) -> PrivateKeyTypes:
     if len(der) == _ED25519_OCTETS:
         return Ed25519PrivateKey.from_private_bytes(der)
     try:
-        return load_der_private_key(der, None)
+        return load_der_private_key(der, None, unsafe_skip_rsa_key_validation=not prove)
     except TypeError:
         raise DkimKeyError(_ENCRYPTED) from None
     except (ValueError, UnsupportedAlgorithm):

@@ -15,7 +15,6 @@ from smtpeter.message.dkimkeys import Algorithm, DkimKey
 VERSION = "DKIM1"
 LONGEST_SELECTOR = 63
 
-_KINDS = {Algorithm.RSA: "rsa", Algorithm.ED25519: "ed25519"}
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _TAG_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -52,7 +51,7 @@ def key_record(key: DkimKey) -> str:
     which verifiers put together again.
     """
     public = b64encode(key.public).decode("ascii")
-    return f"v={VERSION}; k={_KINDS[key.algorithm]}; p={public}"
+    return f"v={VERSION}; k={key.algorithm.kind}; p={public}"
 
 
 def record_fault(record: str, key: DkimKey) -> str:
@@ -71,7 +70,7 @@ def record_fault(record: str, key: DkimKey) -> str:
 
 
 def _fault_of_key(tags: Mapping[str, str], key: DkimKey) -> str:
-    kind, expected = tags.get("k", "rsa"), _KINDS[key.algorithm]
+    kind, expected = tags.get("k", Algorithm.RSA.kind), key.algorithm.kind
     if kind != expected:
         return f"it holds a key of kind {kind!r} (k=) instead of {expected!r}"
     if "p" not in tags:

@@ -51,6 +51,16 @@ def bare(text: str) -> str:
     return "".join(line for line in text.splitlines() if "-----" not in line)
 
 
+def forged_key() -> rsa.RSAPrivateKey:
+    """A key whose numbers do not belong together."""
+    numbers = rsa_key().private_numbers()
+    forged = rsa.RSAPrivateNumbers(
+        numbers.p, numbers.q, numbers.d + 2, numbers.dmp1, numbers.dmq1, numbers.iqmp,
+        numbers.public_numbers,
+    )  # fmt: skip
+    return forged.private_key(unsafe_skip_rsa_key_validation=True)
+
+
 def spki(key: rsa.RSAPrivateKey) -> bytes:
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
@@ -70,6 +80,10 @@ class GenerateTests(SynchronousTestCase):
         self.assertEqual((Algorithm.ED25519, 256, False), (key.algorithm, key.bits, key.weak))
         self.assertEqual(32, len(key.public))
 
+    def test_kinds(self) -> None:
+        """An algorithm tells of what kind its keys are."""
+        self.assertEqual(["rsa", "ed25519"], [each.key.algorithm.kind for each in signing_keys()])
+
     def test_another(self) -> None:
         """No two are the same."""
         self.assertNotEqual(
@@ -88,16 +102,17 @@ class GenerateTests(SynchronousTestCase):
     def test_restored(self) -> None:
         """What is stored is the key itself."""
         for each in signing_keys():
-            again = DkimKey.restored(each.key.private)
+            again = DkimKey.restored(each.key.private_pem)
             self.assertEqual(each.key, again)
             self.assertEqual(each.key.sign(b"octets"), again.sign(b"octets"))
+            self.assertTrue(each.key.private_pem.endswith("-----END PRIVATE KEY-----\n"))
             self.assertEqual(hash(each.key), hash(again))
 
     def test_not_restored(self) -> None:
         """What is no key does not become one."""
-        locked = rsa_key().private_bytes(Encoding.DER, PKCS8, BestAvailableEncryption(b"secret"))
-        for octets in (b"", b"octets", locked):
-            self.assertRaises(DkimKeyError, DkimKey.restored, octets)
+        locked = pem(rsa_key(), PKCS8, BestAvailableEncryption(b"secret"))
+        for text in ("", "a key", bare(pem(rsa_key())), locked):
+            self.assertRaises(DkimKeyError, DkimKey.restored, text)
 
     def test_no_secret(self) -> None:
         """A key that is shown tells nothing."""
@@ -159,8 +174,12 @@ class ReadTests(SynchronousTestCase):
         )
 
     def test_long(self) -> None:
-        """One that receivers need not check is none to sign with."""
+        """One that receivers need not check is none to sign with, and is not proved."""
         self.patch(dkimkeys, "MOST_RSA_BITS", 2047)
+        self.assertEqual(
+            "it is an RSA key of 2048 bits; above 2047 many cannot check it",
+            self.refusal(pem(forged_key())),
+        )
         self.assertEqual(
             "it is an RSA key of 2048 bits; above 2047 many cannot check it",
             self.refusal(pem(rsa_key())),
@@ -226,13 +245,7 @@ class ReadTests(SynchronousTestCase):
 
     def test_unsound(self) -> None:
         """A key whose numbers do not belong together is found out when it is handed in."""
-        numbers = rsa_key().private_numbers()
-        forged = rsa.RSAPrivateNumbers(
-            numbers.p, numbers.q, numbers.d + 2, numbers.dmp1, numbers.dmq1, numbers.iqmp,
-            numbers.public_numbers,
-        )  # fmt: skip
-        key = forged.private_key(unsafe_skip_rsa_key_validation=True)
-        self.assertIn("no sound private key", self.refusal(pem(key)))
+        self.assertIn("no sound private key", self.refusal(pem(forged_key())))
 
     @given(
         st.text()
