@@ -1,15 +1,17 @@
-"""Links are made and read with the keys that are in the store, also with those that come later."""
+"""Links and bounce addresses are made and read with the keys in the store, also with later ones."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol as Shape
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from smtpeter.message.bounceaddress import BounceAddresses
 from smtpeter.store import trackingkeys
 from smtpeter.store.database import StoreError
 from smtpeter.store.store import Store
@@ -20,10 +22,23 @@ from smtpeter.transform.identifier import Identifiers
 LEAST_SECONDS = 1.0
 
 
+class KeyUser(Shape):
+    """What makes and reads something that is proved by a key."""
+
+    def use(self, key: bytes, others: Sequence[bytes] = ()) -> None:
+        """From now on one key makes, and the others only read."""
+
+
 def identifiers(keys: Sequence[TrackingKey], now: float) -> Identifiers:
     """What makes links at that time, and reads all; `keys`: the newest first, not empty."""
     making = maker(keys, now)
     return Identifiers(making.secret, _others(keys, making))
+
+
+def bounce_addresses(keys: Sequence[TrackingKey], now: float) -> BounceAddresses:
+    """The same for bounce addresses."""
+    making = maker(keys, now)
+    return BounceAddresses(making.secret, _others(keys, making))
 
 
 def _others(keys: Sequence[TrackingKey], making: TrackingKey) -> list[bytes]:
@@ -35,8 +50,8 @@ class LinkKeys(Service):
     Looks now and then whether there are newer keys.
 
     Args:
-        identifiers: what uses the keys.
-        keys: those that it uses at first, the newest first.
+        users: who uses the keys.
+        keys: those that they use at first, the newest first.
         seconds: the wall clock, seconds since the epoch.
     """
 
@@ -45,13 +60,13 @@ class LinkKeys(Service):
     def __init__(
         self,
         store: Store,
-        identifiers: Identifiers,
+        users: Sequence[KeyUser],
         keys: Sequence[TrackingKey],
         clock: IReactorTime,
         seconds: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
-        self._identifiers = identifiers
+        self._users = tuple(users)
         self._keys = keys
         self._clock = clock
         self._seconds = seconds
@@ -92,7 +107,10 @@ class LinkKeys(Service):
             if found:  # without any key no link would lead on
                 self._keys = found
         making = maker(self._keys, self._seconds())
-        self._identifiers.use(making.secret, _others(self._keys, making))
+        for each in self._users:
+            each.use(making.secret, _others(self._keys, making))
         if making.number != self._making:
             self._making = making.number
-            self._log.info("links are made with key {number} now", number=making.number)
+            self._log.info(
+                "links and bounce addresses are made with key {number} now", number=making.number
+            )

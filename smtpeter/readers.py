@@ -20,7 +20,8 @@ from smtpeter.delivery.courier import draft_of
 from smtpeter.events.places import Places
 from smtpeter.events.recorder import Recorder
 from smtpeter.fetching import Fetcher
-from smtpeter.linkkeys import identifiers
+from smtpeter.linkkeys import bounce_addresses, identifiers
+from smtpeter.message.bounceaddress import BounceAddresses
 from smtpeter.origins import LIMIT, Origins
 from smtpeter.planning import Plans
 from smtpeter.reworking import Reworking
@@ -52,15 +53,16 @@ _log = Logger()
 @frozen
 class Links:
     """
-    What tracked links are made of.
+    What tracked links are made of, and the addresses to which bounces come.
 
     Attributes:
-        bases: where they point.
-        keys: those that prove them at first, the newest first.
+        bases: where links point.
+        keys: those that prove both at first, the newest first.
     """
 
     bases: Bases
     identifiers: Identifiers
+    bounces: BounceAddresses
     keys: Sequence[TrackingKey]
     origins: Origins
 
@@ -75,8 +77,13 @@ def links(config: Config, database: Database, store: Store) -> Links:
     with database.begin() as connection:
         keys = trackingkeys.existing_keys(connection, time.time())
         known = origins.newest(connection, LIMIT)
+    now = time.time()
     return Links(
-        Bases.from_config(config), identifiers(keys, time.time()), keys, Origins(store, known)
+        Bases.from_config(config),
+        identifiers(keys, now),
+        bounce_addresses(keys, now),
+        keys,
+        Origins(store, known),
     )
 
 

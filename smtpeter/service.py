@@ -171,7 +171,7 @@ def build(config: Config, reactor: Any) -> IService:
     )
     watch = CertificateWatch(tls, reactor)
     keeping = Housekeeping(store, config.database.keep_seconds, reactor)
-    link_keys = LinkKeys(store, links.identifiers, links.keys, reactor)
+    link_keys = LinkKeys(store, [links.identifiers, links.bounces], links.keys, reactor)
     fill(root, lock, store, threads, helpers, met.recorder, watch, renewal)
     fill(root, keeping, link_keys, work, ports)
     calm_the_collector()

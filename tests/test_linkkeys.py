@@ -4,7 +4,8 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
-from smtpeter.linkkeys import LinkKeys, identifiers
+from smtpeter.linkkeys import LinkKeys, bounce_addresses, identifiers
+from smtpeter.message.bounceaddress import BounceAddresses, Claim, Flaw
 from smtpeter.store import trackingkeys
 from smtpeter.store.trackingkeys import READING_SECONDS, SETTLING_SECONDS, TrackingKey
 from smtpeter.transform.identifier import Identified, Identifiers
@@ -26,7 +27,14 @@ class LinkKeysTests(DatabaseCase):
             keys = trackingkeys.existing_keys(connection, self.clock.seconds())
         self.identifiers = identifiers(keys, self.clock.seconds())
         self.first = Identifiers(keys[0].secret)
-        self.service = LinkKeys(self.prompt, self.identifiers, keys, self.clock, self.clock.seconds)
+        self.bounces = bounce_addresses(keys, self.clock.seconds())
+        self.service = LinkKeys(
+            self.prompt,
+            [self.identifiers, self.bounces],
+            keys,
+            self.clock,
+            self.clock.seconds,
+        )
         self.service.startService()
         self.addCleanup(self.stop)
 
@@ -70,6 +78,19 @@ class LinkKeysTests(DatabaseCase):
             links.append(self.link())
         self.assertEqual(4, len(set(links)))
         self.assertEqual([WHAT] * 4, [self.identifiers.read(link) for link in links])
+
+    def test_bounce_addresses(self) -> None:
+        """Bounce addresses get the same keys at the same time; those of older keys hold."""
+        newer = BounceAddresses(self.rotate().secret)
+        now = self.clock.seconds()
+        old, new = (each.make(WHAT.message_id, now) for each in (self.bounces, newer))
+        self.assertEqual(Flaw.FORGED, self.bounces.read(new, now))
+        self.wait(READING_SECONDS)
+        self.assertIsInstance(self.bounces.read(new, now), Claim)
+        self.assertEqual(old, self.bounces.make(WHAT.message_id, now))
+        self.wait(SETTLING_SECONDS)
+        self.assertEqual(new, self.bounces.make(WHAT.message_id, now))
+        self.assertIsInstance(self.bounces.read(old, now), Claim)
 
     def test_at_the_start(self) -> None:
         """A key that was made while the service was stopped makes links from the start."""
