@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.defer import TimeoutError as TimedOut
@@ -13,6 +13,8 @@ from twisted.logger import Logger
 from twisted.names import client, dns, hosts, resolve
 from twisted.names.error import DNSNameError
 
+from smtpeter.delivery.dnsclient import AskingResolver, Sections
+from smtpeter.delivery.dnsrecords import CAA, TLSA, CaaRecord, TlsaRecord
 from smtpeter.expiring import Expiring
 from smtpeter.values import frozen
 
@@ -22,8 +24,6 @@ LONGEST_TTL_SECONDS = 3600
 NO_ANSWER_TTL_SECONDS = 60  # for "no such name" and "no such record"
 QUERY_SECONDS = (2, 4, 8)  # for each try at all servers
 LOOKUP_SECONDS = 30
-
-Lookup: TypeAlias = Callable[[str, Sequence[int]], Deferred[Any]]
 
 
 class LookupFailed(Exception):
@@ -43,29 +43,92 @@ class MailExchanger:
 
 
 @frozen
+class Exchangers:
+    """
+    The MX records of a domain, in no order.
+
+    Attributes:
+        authenticated: validated by DNSSEC, as is all that has this attribute.
+    """
+
+    records: tuple[MailExchanger, ...]
+    authenticated: bool = False
+
+
+@frozen
+class Addresses:
+    """
+    The IP addresses of a host.
+
+    Attributes:
+        name: where its aliases led; the host itself when it is none.
+    """
+
+    v4: tuple[str, ...]
+    v6: tuple[str, ...]
+    name: str
+    authenticated: bool = False
+
+
+@frozen
+class CanonicalName:
+    """What a name is an alias of, "" for nothing."""
+
+    target: str
+    authenticated: bool = False
+
+
+@frozen
+class TlsaAnswer:
+    """The TLSA records at a name."""
+
+    records: tuple[TlsaRecord, ...]
+    authenticated: bool = False
+
+
+@frozen
 class _Answer:
-    """What is kept: the data of the records; `exists` is False for NXDOMAIN."""
+    """
+    What is kept.
+
+    Attributes:
+        data: of the records.
+        name: at which they are.
+        exists: False for NXDOMAIN.
+    """
 
     data: tuple[Any, ...]
+    name: str
+    authenticated: bool = False
     exists: bool = True
 
 
-def system_resolver(reactor: Any) -> IResolver:
-    """The resolver that the system is set up with: its hosts file, then its DNS servers."""
-    asking = client.Resolver(resolv="/etc/resolv.conf", reactor=reactor)
-    return resolve.ResolverChain([hosts.Resolver(), asking])
+def system_resolver(reactor: Any, *, validating: bool = False) -> IResolver:
+    """
+    The resolver that the system is set up with: its hosts file, then its DNS servers.
+
+    Args:
+        validating: the servers are believed when they say that they validated an answer.
+    """
+    kind = AskingResolver if validating else client.Resolver
+    return resolve.ResolverChain(
+        [hosts.Resolver(), kind(resolv="/etc/resolv.conf", reactor=reactor)]
+    )
 
 
-def configured_resolver(servers: Iterable[tuple[str, int]], reactor: Any) -> IResolver:
+def configured_resolver(
+    servers: Iterable[tuple[str, int]], reactor: Any, *, validating: bool = False
+) -> IResolver:
     """A resolver that asks the given servers, address and port, in their order."""
-    return client.Resolver(servers=list(servers), reactor=reactor)
+    kind = AskingResolver if validating else client.Resolver
+    return kind(servers=list(servers), reactor=reactor)
 
 
 class MailResolver:
     """
-    Looks up mail exchangers and addresses, and remembers them for as long as DNS allows.
+    Looks up what has to do with mail, and remembers it for as long as DNS allows.
 
-    Names are A-labels (`Mailbox.domain_key`).
+    Names are A-labels (`Mailbox.domain_key`). Each lookup can raise `LookupFailed`.
     """
 
     _log = Logger()
@@ -81,25 +144,30 @@ class MailResolver:
 
         Raises:
             NoSuchName: the domain does not exist.
-            LookupFailed: no answer.
         """
-        answer = await self._look_up(dns.MX, domain, self._resolver.lookupMailExchange)
+        return (await self.exchangers(domain)).records
+
+    async def exchangers(self, domain: str) -> Exchangers:
+        """The same, with whether it is authenticated."""
+        answer = await self._look_up(dns.MX, domain)
         if not answer.exists:
             raise NoSuchName(domain)
-        return tuple(MailExchanger(record.preference, _name(record.name)) for record in answer.data)
+        records = tuple(MailExchanger(each.preference, _name(each.name)) for each in answer.data)
+        return Exchangers(records, answer.authenticated)
 
     async def addresses(self, host: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """
         The IPv4 and the IPv6 addresses of a host; none is no error, nor is an unknown host.
 
-        Raises:
-            LookupFailed: no answer, and no address from the other lookup either.
+        It fails only when there is no address from the other lookup either.
         """
+        found = await self.addresses_of(host)
+        return found.v4, found.v6
+
+    async def addresses_of(self, host: str) -> Addresses:
+        """The same, with whether it is authenticated, and where aliases led."""
         results: Any = await DeferredList(
-            [
-                self._started(self._look_up(dns.A, host, self._resolver.lookupAddress)),
-                self._started(self._look_up(dns.AAAA, host, self._resolver.lookupIPV6Address)),
-            ],
+            [self._started(self._look_up(kind, host)) for kind in (dns.A, dns.AAAA)],
             consumeErrors=True,
         )
         (v4_known, v4), (v6_known, v6) = results
@@ -109,7 +177,34 @@ class MailResolver:
             for known, failure in results:
                 if not known:
                     failure.raiseException()
-        return addresses_v4, addresses_v6
+        return Addresses(
+            addresses_v4,
+            addresses_v6,
+            v4.name if addresses_v4 else v6.name,
+            all(answer.authenticated for known, answer in results if known),
+        )
+
+    async def texts(self, name: str) -> tuple[str, ...]:
+        """The TXT records at a name, the strings of each joined; none is no error."""
+        answer = await self._look_up(dns.TXT, name)
+        return tuple(b"".join(each.data).decode("utf-8", "replace") for each in answer.data)
+
+    async def canonical_name(self, name: str) -> CanonicalName:
+        """What the CNAME record at a name leads to, one step of it; none is no error."""
+        answer = await self._look_up(dns.CNAME, name)
+        target = _name(answer.data[0].name) if answer.data else ""
+        return CanonicalName(target, answer.authenticated)
+
+    async def tlsa(self, name: str) -> TlsaAnswer:
+        """The TLSA records at a name such as `_25._tcp.mx.mailbox.example`; none is no error."""
+        answer = await self._look_up(TLSA, name)
+        records = tuple(TlsaRecord.from_wire(each.data) for each in answer.data)
+        return TlsaAnswer(records, answer.authenticated)
+
+    async def certification_authorities(self, name: str) -> tuple[CaaRecord, ...]:
+        """The CAA records at this very name; none is no error."""
+        answer = await self._look_up(CAA, name)
+        return tuple(CaaRecord.from_wire(each.data) for each in answer.data)
 
     @staticmethod
     def _started(
@@ -117,33 +212,41 @@ class MailResolver:
     ) -> Deferred[_Answer]:
         return Deferred.fromCoroutine(looking_up)
 
-    async def _look_up(self, kind: int, name: str, lookup: Lookup) -> _Answer:
+    async def _look_up(self, kind: int, name: str) -> _Answer:
         key = (kind, name)
         known = self._answers.get(key)
         if known is None:
-            known, ttl_seconds = await self._ask(kind, name, lookup)
+            known, ttl_seconds = await self._ask(kind, name)
             self._answers.put(key, known, ttl_seconds)
         return known
 
-    async def _ask(self, kind: int, name: str, lookup: Lookup) -> tuple[_Answer, float]:
+    async def _ask(self, kind: int, name: str) -> tuple[_Answer, float]:
         try:
-            records, _, _ = await lookup(name, QUERY_SECONDS).addTimeout(
-                LOOKUP_SECONDS, self._clock
-            )
+            query = dns.Query(name.encode("ascii"), kind, dns.IN)
+            asked: Deferred[Any] = self._resolver.query(query, QUERY_SECONDS)
+            sections = await asked.addTimeout(LOOKUP_SECONDS, self._clock)
         except DNSNameError:
-            return _Answer((), exists=False), NO_ANSWER_TTL_SECONDS
+            return _Answer((), name, exists=False), NO_ANSWER_TTL_SECONDS
         except CancelledError:
             raise
         except Exception as error:  # twisted.names has no common ancestor for its errors
             self._log.debug("no answer for {name}: {error!r}", name=name, error=error)
             raise LookupFailed(f"looking up {name}: {_reason(error)}") from error
-        found = list(_following_aliases(records, kind, name))
-        if not found:
-            return _Answer(()), NO_ANSWER_TTL_SECONDS
-        ttl_seconds = min(record.ttl for record in found)
-        ttl_seconds = max(SHORTEST_TTL_SECONDS, min(ttl_seconds, LONGEST_TTL_SECONDS))
-        wanted = tuple(_payload(record) for record in found if record.type == kind)
-        return _Answer(wanted), ttl_seconds
+        return _answer(sections, kind, name)
+
+
+def _answer(sections: Any, kind: int, name: str) -> tuple[_Answer, float]:
+    """What was answered to a question, and for how many seconds it holds good."""
+    authenticated = isinstance(sections, Sections) and sections.authenticated
+    found = list(_following_aliases(sections[0], kind, name))
+    wanted = [record for record in found if record.type == kind]
+    data = tuple(_payload(record) for record in wanted)
+    at = _name(wanted[0].name) if wanted else name
+    if not found:
+        return _Answer((), at, authenticated), NO_ANSWER_TTL_SECONDS
+    ttl_seconds = min(record.ttl for record in found)
+    ttl_seconds = max(SHORTEST_TTL_SECONDS, min(ttl_seconds, LONGEST_TTL_SECONDS))
+    return _Answer(data, at, authenticated), ttl_seconds
 
 
 def _following_aliases(

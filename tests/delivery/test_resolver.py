@@ -14,11 +14,16 @@ from twisted.names.client import Resolver
 from twisted.names.error import DNSQueryRefusedError, DNSServerError
 from twisted.trial.unittest import SynchronousTestCase
 
+from smtpeter.delivery.dnsclient import AskingResolver
+from smtpeter.delivery.dnsrecords import CAA, CaaRecord, TlsaRecord
 from smtpeter.delivery.resolver import (
+    Addresses,
+    CanonicalName,
     LookupFailed,
     MailExchanger,
     MailResolver,
     NoSuchName,
+    TlsaAnswer,
     configured_resolver,
 )
 from tests.delivery.zone import Zone
@@ -153,6 +158,103 @@ class ResolverTests(SynchronousTestCase):
             self.fails(self.resolver.mail_exchangers("nowhere.example"), NoSuchName)
             self.assertEqual(questions, len(self.zone.asked))
 
+    def test_texts(self) -> None:
+        """The strings of a TXT record belong together; none is no error."""
+        self.zone.text("mailbox.example", "v=spf1 \t-all", "other")
+        self.assertEqual(("v=spf1 -all", "other"), self.ask(self.resolver.texts("mailbox.example")))
+        self.assertEqual((), self.ask(self.resolver.texts("nowhere.example")))
+
+    def test_canonical_name(self) -> None:
+        """An alias leads one step on."""
+        self.zone.alias("clicks.shop.example", "Clicks.Relay.example")
+        self.zone.host("plain.example", "192.0.2.1")
+        for name, target in (
+            ("clicks.shop.example", "clicks.relay.example"),
+            ("plain.example", ""),
+            ("nowhere.example", ""),
+        ):
+            found = self.ask(self.resolver.canonical_name(name))
+            self.assertEqual(CanonicalName(target), found)
+
+    def test_tlsa(self) -> None:
+        """TLSA records are read; one that is cut short is of no known usage."""
+        name = "_25._tcp.mx.example"
+        self.zone.tlsa(name, b"\x03\x01\x01digest", b"\x03\x01")
+        self.assertEqual(
+            TlsaAnswer((TlsaRecord(3, 1, 1, b"digest"), TlsaRecord(255, 255, 255, b""))),
+            self.ask(self.resolver.tlsa(name)),
+        )
+        self.assertEqual(TlsaAnswer(()), self.ask(self.resolver.tlsa("_25._tcp.other.example")))
+
+    def test_certification_authorities(self) -> None:
+        """CAA records are read; one that is cut short is critical and says nothing known."""
+        self.zone.wire(
+            CAA, "shop.example", b"\x00\x05issueca.example", b"\x80\x03TBS", b"\x00\x09issue", b""
+        )
+        self.assertEqual(
+            (
+                CaaRecord(critical=False, tag="issue", value="ca.example"),
+                CaaRecord(critical=True, tag="tbs", value=""),
+                CaaRecord(critical=True, tag="", value=""),
+                CaaRecord(critical=True, tag="", value=""),
+            ),
+            self.ask(self.resolver.certification_authorities("shop.example")),
+        )
+
+    def test_impossible_name(self) -> None:
+        """A name that is none of DNS is not asked for."""
+        self.fails(self.resolver.texts("\N{REPLACEMENT CHARACTER}.example"), LookupFailed)
+        self.assertEqual([], self.zone.asked)
+
+
+class AuthenticatedTests(SynchronousTestCase):
+    """What is known to be validated, with a resolver that says so."""
+
+    def setUp(self) -> None:
+        self.zone = Zone()
+        self.zone.insecure = set()
+        self.zone.mx("mailbox.example", (10, "mx.mailbox.example"))
+        self.zone.host("mx.mailbox.example", "192.0.2.1", "2001:db8::1")
+        self.zone.tlsa("_25._tcp.mx.mailbox.example", b"\x03\x01\x01digest")
+        self.resolver = MailResolver(self.zone, Clock())
+
+    def flags(self) -> tuple[bool, ...]:
+        """Of exchangers, addresses and TLSA records."""
+        asked: tuple[Coroutine[Deferred[Any], Any, Any], ...] = (
+            self.resolver.exchangers("mailbox.example"),
+            self.resolver.addresses_of("mx.mailbox.example"),
+            self.resolver.tlsa("_25._tcp.mx.mailbox.example"),
+        )
+        return tuple(
+            self.successResultOf(Deferred.fromCoroutine(each)).authenticated for each in asked
+        )
+
+    def test_validated(self) -> None:
+        """The resolver says so for every answer, and it is remembered."""
+        self.assertEqual((True, True, True), self.flags())
+        questions = len(self.zone.asked)
+        self.assertEqual((True, True, True), self.flags())
+        self.assertEqual(questions, len(self.zone.asked))
+
+    def test_insecure(self) -> None:
+        """Each answer stands for itself."""
+        self.zone.insecure = {"mx.mailbox.example"}
+        self.assertEqual((True, False, True), self.flags())
+
+    def test_aliased_addresses(self) -> None:
+        """Addresses tell the name that they belong to."""
+        self.zone.names.add("mx.alias.example")
+        self.zone.records["mx.alias.example", dns.A] = [
+            ("mx.alias.example", dns.CNAME, dns.Record_CNAME("mx.mailbox.example"), 300),
+            ("mx.mailbox.example", dns.A, dns.Record_A("192.0.2.1"), 300),
+        ]
+        self.assertEqual(
+            Addresses(("192.0.2.1",), (), "mx.mailbox.example", authenticated=True),
+            self.successResultOf(
+                Deferred.fromCoroutine(self.resolver.addresses_of("mx.alias.example"))
+            ),
+        )
+
 
 class ConfiguredResolverTests(SynchronousTestCase):
     """The resolver that asks over the network."""
@@ -162,4 +264,12 @@ class ConfiguredResolverTests(SynchronousTestCase):
         servers = [("127.0.0.1", 5300), ("127.0.0.2", 53)]
         resolver = configured_resolver(servers, MemoryReactorClock())
         assert isinstance(resolver, Resolver)
+        self.assertEqual(servers, resolver.servers)
+        self.assertNotIsInstance(resolver, AskingResolver)
+
+    def test_validating(self) -> None:
+        """Servers that validate are asked whether they did."""
+        servers = [("127.0.0.1", 5300)]
+        resolver = configured_resolver(servers, MemoryReactorClock(), validating=True)
+        assert isinstance(resolver, AskingResolver)
         self.assertEqual(servers, resolver.servers)
