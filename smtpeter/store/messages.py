@@ -241,10 +241,15 @@ def outcome(message: Message, state: State, *, due: float, reply: str, now: floa
         "new_due": due,
         "new_attempted": now,
         # What a stranger said may not keep the outcome from being recorded.
-        "new_reply": _NO_TEXT.sub("\ufffd", reply),
+        "new_reply": storable(reply),
         "new_finished": None if state is State.WAITING else now,
     }
     return Change(SET_OUTCOME, [row])
+
+
+def storable(text: str) -> str:
+    """A text that a column takes: without what no database has in one."""
+    return _NO_TEXT.sub("\ufffd", text)
 
 
 PARCEL_COLUMNS = tuple(

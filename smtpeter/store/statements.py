@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Dialect, Insert, Table, UpdateBase, func
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from smtpeter.values import frozen
@@ -70,6 +71,29 @@ def _values(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ..
         (name,) = names
         return lambda row: (row[name],)
     return itemgetter(*names)
+
+
+class Upsert(Insert):
+    """
+    An INSERT that changes the row where there is one already.
+
+    It may be a constant of a module, for both databases understand the same words.
+
+    Args:
+        conflict: what stands behind ON CONFLICT; it has no parameters.
+    """
+
+    inherit_cache = False  # the words are no part of what SQLAlchemy knows statements by
+
+    def __init__(self, table: Table, conflict: str) -> None:
+        super().__init__(table)
+        self.conflict = conflict
+        self._inline = True  # else RETURNING might come before the words
+
+
+@compiles(Upsert)
+def _with_conflict(statement: Upsert, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"{compiler.visit_insert(statement, **kw)} ON CONFLICT {statement.conflict}"
 
 
 def insert_missing(connection: Connection, table: Table) -> Insert:
