@@ -30,6 +30,7 @@ from smtpeter.delivery.carrier import ICarrier
 from smtpeter.delivery.carriers import carrier_for
 from smtpeter.delivery.contents import ContentSource
 from smtpeter.delivery.courier import STORE_TROUBLE, Courier
+from smtpeter.delivery.envelopes import Envelopes
 from smtpeter.delivery.nudges import NudgeWatch
 from smtpeter.delivery.queue import DeliveryQueue
 from smtpeter.delivery.receivers import QueueSettings
@@ -136,7 +137,8 @@ def build(config: Config, reactor: Any) -> IService:
     domains = ApplyingDomains(store)
     rework = reworking(store, links, domains, helpers)
     met = readers(config, store, threads, links, rework, places, reactor)
-    outbound = take_out(current, keys, store, threads, rework, reactor)
+    envelopes = Envelopes(domains, links.bounces, config.tracking.bounce_host)
+    outbound = take_out(current, keys, store, threads, rework, envelopes, reactor)
     portal = let_in(config, keys, store, threads, outbound)
     budget = ContentBudget(config.smtp.max_content_in_flight_octets)
     around = smtp_surroundings(config, portal, budget, tls, reactor)
@@ -241,6 +243,7 @@ def take_out(
     store: Store,
     threads: Threads,
     rework: Reworking,
+    envelopes: Envelopes,
     reactor: Any,
 ) -> Outbound:
     """Everything from the queue to the receivers."""
@@ -268,6 +271,7 @@ def take_out(
         Schedule(settings.retry_seconds),
         settings.delay_notice_seconds,
         reactor,
+        envelope_for=envelopes.envelope_for,
     )
     limits = QueueSettings(
         settings.max_connections,

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from smtpeter.budget import ContentBudget
 from smtpeter.delivery.carrier import Carried, ICarrier, nothing_to_release
 from smtpeter.delivery.contents import ContentSource
+from smtpeter.delivery.envelopes import as_handed_in
 from smtpeter.delivery.judgement import (
     Judgement,
     content_gone,
@@ -27,6 +28,7 @@ from smtpeter.delivery.judgement import (
 )
 from smtpeter.delivery.schedule import Schedule
 from smtpeter.message.content import Content
+from smtpeter.message.envelope import Envelope
 from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.store import events, messages
 from smtpeter.store.database import StorageFull, StoreUnavailable, ValueRefused
@@ -77,6 +79,7 @@ class Courier:
         budget: room in memory for the contents on their way.
         delay_notice_seconds: after this time of trying, a sender who asked for it is told.
         jitter: a random number from 0.0 to 1.0.
+        envelope_for: makes the envelope of a message with its content as it was handed in.
     """
 
     _log = Logger()
@@ -93,6 +96,7 @@ class Courier:
         delay_notice_seconds: float,
         clock: IReactorTime,
         jitter: Callable[[], float] = random.random,
+        envelope_for: Callable[[Message, Content], Awaitable[Envelope]] = as_handed_in,
     ) -> None:
         self._store = store
         self._carrier = carrier
@@ -104,6 +108,7 @@ class Courier:
         self._delay_notice_seconds = delay_notice_seconds
         self._clock = clock
         self._jitter = jitter
+        self._envelope_for = envelope_for
         self._trouble: tuple[type[Exception], ...] = (*STORE_TROUBLE, *pipeline.postponing)
         self._pauses: set[Deferred[None]] = set()
         self._ending = False
@@ -162,11 +167,12 @@ class Courier:
         if content is None:
             return _nowhere(content_gone()), ()
         draft = draft_of(message, content)
+        envelope = await self._patiently(self._envelope_for, message, content)
         transformed = await self._patiently(self._pipeline.run, draft)
         if self._ending:
             raise Interrupted
         carried = await self._carrier.carry(
-            receiver, message.envelope(), transformed.draft.content, message.id
+            receiver, envelope, transformed.draft.content, message.id
         )
         return carried, transformed.runs
 
