@@ -20,7 +20,7 @@ from smtpeter.accounts.interfaces import IIntake, SenderInfo
 from smtpeter.message.content import Content
 from smtpeter.message.envelope import Accepted, Submission
 from smtpeter.message.examination import Examination, examine
-from smtpeter.message.features import Features
+from smtpeter.message.features import PRIORITIES, Features
 from smtpeter.message.reply import Refused, Reply, storage_full, storage_unavailable
 from smtpeter.store import events, idempotency, messages
 from smtpeter.store.database import CommitUnclear, StorageFull, StoreError
@@ -91,7 +91,7 @@ class Intake:
     def submit(self, who: SenderInfo, submission: Submission) -> Deferred[Accepted]:
         examined = self._examine(submission.content)
         taken: Deferred[Accepted] = examined.addCallback(self._take, who, submission)
-        return taken.addErrback(self._cannot_be_stored)
+        return taken.addErrback(cannot_be_stored, self._log)
 
     def _examine(self, content: Content) -> Deferred[Examination]:
         prefixes = self._settings.header_prefixes
@@ -141,16 +141,6 @@ class Intake:
             return Accepted(earlier, features)
         self._added(added, content)
         return Accepted(tuple([each.id for each in added]), features)
-
-    def _cannot_be_stored(self, failure: Failure) -> Failure:
-        error = failure.value
-        if isinstance(error, StorageFull):
-            self._log.error("no room to store a message: {error}", error=error)
-            raise storage_full() from error
-        if isinstance(error, StoreError | WriterBusy):
-            self._log.error("a message could not be stored: {error!r}", error=error)
-            raise storage_unavailable() from error
-        return failure
 
     async def _store_once(
         self,
@@ -225,6 +215,7 @@ class Intake:
                 destination=self._destination_of(recipient.mailbox.domain_key),
                 attempts=0,
                 due=now,
+                priority=PRIORITIES.index(features.priority),
             )
             for recipient in envelope.recipients
         ]
@@ -249,6 +240,23 @@ class Intake:
         if submission.add_mime_version and "mime-version" not in examination.present:
             lines.append("MIME-Version: 1.0")
         return "".join(f"{line}\r\n" for line in lines).encode("ascii")
+
+
+def cannot_be_stored(failure: Failure, log: Logger) -> Failure:
+    """
+    What a client is told when the store does not take his message.
+
+    Raises:
+        Refused: with the reply; other failures come back.
+    """
+    error = failure.value
+    if isinstance(error, StorageFull):
+        log.error("no room to store a message: {error}", error=error)
+        raise storage_full() from error
+    if isinstance(error, StoreError | WriterBusy):
+        log.error("a message could not be stored: {error!r}", error=error)
+        raise storage_unavailable() from error
+    return failure
 
 
 def _attempts(added: Sequence[messages.Message]) -> Change:

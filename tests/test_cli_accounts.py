@@ -25,10 +25,11 @@ from smtpeter.cli.values import (
 )
 from smtpeter.store import accounts as store
 from smtpeter.store.database import Database
-from smtpeter.store.settings import SETTINGS
+from smtpeter.store.settings import SWITCHES
 from tests.commands import NOW, CommandCase
 
 NOOR = "noor@shop.example"
+USUAL = {"priority": "normal"}
 
 
 class CommandTests(CommandCase):
@@ -183,16 +184,26 @@ class CommandTests(CommandCase):
         """A new login has the settings that were chosen; the list shows them with the features."""
         self.text("account", "add", NOOR)
         made = self.document("login", "add", NOOR, "--setting", "privacy=on")
-        expected = {"presentational": False, "honeypot": False, "privacy": True}
+        expected = {"presentational": False, "honeypot": False, "privacy": True} | USUAL
         self.assertEqual(expected, made["settings"])
         self.document("login", "add", NOOR, "--feature", "trackopens=on")
         first, second = self.document("login", "list")
         self.assertEqual(expected, first["settings"])
-        self.assertEqual({False}, set(second["settings"].values()))
+        self.assertEqual({False, "normal"}, set(second["settings"].values()))
         self.assertTrue(second["features"]["trackopens"])
         _, one, two = self.text("login", "list").splitlines()
         self.assertEqual(["good", "none", "privacy"], one.split()[-3:])
         self.assertEqual(["good", "trackopens", "none"], two.split()[-3:])
+
+    def test_priority(self) -> None:
+        """A login and a token may have a priority, which is shown where it is not the usual one."""
+        self.text("account", "add", NOOR)
+        made = self.document("login", "add", NOOR, "--setting", "priority=bulk")
+        self.assertEqual("bulk", made["settings"]["priority"])
+        self.assertIn(" priority=bulk", self.text("login", "list"))
+        self.text("token", "add", NOOR, "--setting", "privacy=on", "--setting", "priority=high")
+        self.assertIn(" privacy, priority=high", self.text("token", "list"))
+        self.assertNotIn("priority", self.text("token", "set", "1", "--setting", "priority=normal"))
 
     def test_login_set(self) -> None:
         """What is named of a login is changed, the rest stays; the command waits."""
@@ -210,7 +221,7 @@ class CommandTests(CommandCase):
         self.assertEqual("web", changed["label"])
         on = {name for name, value in changed["features"].items() if value is True}
         self.assertEqual(({"inlinecss"}, "hosted"), (on, changed["features"]["images"]))
-        expected = {"presentational": False, "honeypot": True, "privacy": True}
+        expected = {"presentational": False, "honeypot": True, "privacy": True} | USUAL
         self.assertEqual(expected, changed["settings"])
         self.text("login", "set", username, "--feature", "images=off", "--label", "")
         (listed,) = self.document("login", "list")
@@ -311,7 +322,7 @@ class CommandTests(CommandCase):
         changed = self.document("token", "set", "1", "--label", "shop", "--setting", "honeypot=on")
         self.assertEqual([IDENTITY_SECONDS], self.slept)
         self.assertEqual(changed, self.document("token", "list")[0])
-        expected = {"presentational": False, "honeypot": True, "privacy": True}
+        expected = {"presentational": False, "honeypot": True, "privacy": True} | USUAL
         self.assertEqual(("shop", expected), (changed["label"], changed["settings"]))
         self.assertEqual(
             "Token 1 is changed:\n\n    label     shop\n    settings  privacy\n",
@@ -336,7 +347,11 @@ class CommandTests(CommandCase):
                 f"allowed are {', '.join(FEATURE_NAMES)}",
             ),
             (("login", "add", NOOR, "--feature", "images"), "neither images=on nor images=off"),
-            (("login", "set", "a", "--setting", "x=on"), f"allowed are {', '.join(SETTINGS)}"),
+            (
+                ("login", "set", "a", "--setting", "x=on"),
+                f"allowed are {', '.join(SWITCHES)}, priority",
+            ),
+            (("token", "set", "1", "--setting", "priority=on"), "names none of high, normal, bulk"),
             (("token", "add", NOOR, "--setting", "privacy"), "neither privacy=on nor privacy=off"),
             (("token", "revoke", "first"), "'first' is no number"),
         ):
@@ -402,9 +417,10 @@ class ValueTests(SynchronousTestCase):
         for name in FEATURE_NAMES:
             self.assertEqual((name, True), parse_feature(f"{name}=on"))
             self.assertEqual((name, False), parse_feature(f"{name}=off"))
-        for name in SETTINGS:
+        for name in SWITCHES:
             self.assertEqual((name, True), parse_setting(f"{name}=on"))
             self.assertEqual((name, False), parse_setting(f"{name}=off"))
+        self.assertEqual(("priority", "bulk"), parse_setting("priority=bulk"))
 
     @given(st.text() | st.tuples(st.sampled_from(FEATURE_NAMES), st.text()).map("=".join))
     def test_any_feature(self, text: str) -> None:

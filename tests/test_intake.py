@@ -425,6 +425,20 @@ class FeatureTests(IntakeCase):
         decided = self.decided(ALL_ON, Overrides(tags=("rest",)))
         self.assertEqual(("hosted", ("rest",)), (decided.images, decided.tags))
 
+    def test_priority(self) -> None:
+        """So does the priority, by which messages wait."""
+        for login, rest, fields, priority in (
+            ("normal", None, [], messages.NORMAL),
+            ("bulk", None, [], messages.BULK),
+            ("bulk", "high", [], messages.HIGH),
+            ("bulk", "high", ["X-SMTPeter-Priority: normal"], messages.NORMAL),
+            ("bulk", "high", ["X-SMTPeter-Priority: soon"], messages.HIGH),
+        ):
+            what = submission(with_fields(*fields), overrides=Overrides(priority=rest))
+            self.accepted(what, self.who(Features(priority=login)))
+            self.assertEqual(priority, self.stored()[-1].priority)
+            self.assertEqual(priority, self.announced[-1][0][0].stream.priority)
+
     @given(st.tuples(st.booleans(), *[st.sampled_from([None, True, False])] * 2))
     def test_the_last_level_that_speaks(
         self, levels: tuple[bool, bool | None, bool | None]

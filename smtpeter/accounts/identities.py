@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from attrs import field
+from attrs import evolve, field
 from sqlalchemy import Connection
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
@@ -91,7 +91,7 @@ def _of_login(connection: Connection, login: store.Login | None) -> Identity | N
         may_send=account.may_send,
         origin="smtp",
         login=login.username,
-        features=login.features,
+        features=evolve(login.features, priority=login.settings.priority),
         password_hash=login.password_hash,
     )
 
@@ -121,7 +121,7 @@ def _of_token(connection: Connection, token: store.Token | None) -> Identity | N
         may_send=account.may_send,
         origin="rest",
         login=token.name,
-        features=REST_DEFAULTS,
+        features=evolve(REST_DEFAULTS, priority=token.settings.priority),
     )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from smtpeter.cli.command import Failed
 from smtpeter.cli.values import parse_email, parse_line, parse_setting
+from smtpeter.message.features import NORMAL
 from smtpeter.store import accounts as store
 from smtpeter.store.accounts import Login, Token
 from smtpeter.store.settings import LoginSettings
@@ -17,6 +18,7 @@ from smtpeter.store.settings import LoginSettings
 F = TypeVar("F", bound=Callable[..., Any])
 
 Switches = tuple[tuple[str, bool], ...]
+Settings = tuple[tuple[str, Any], ...]
 
 email_argument = click.argument("email", metavar="EMAIL", type=parse_email)
 optional_email_argument = click.argument("email", metavar="EMAIL", type=parse_email, required=False)
@@ -30,7 +32,7 @@ new_label_option = click.option(
 
 def setting_option(otherwise: str) -> Callable[[F], F]:
     """
-    The option that switches settings.
+    The option that changes settings.
 
     Args:
         otherwise: what becomes of those that are not named.
@@ -38,10 +40,10 @@ def setting_option(otherwise: str) -> Callable[[F], F]:
     return click.option(
         "--setting",
         "settings",
-        metavar="NAME=on|off",
+        metavar="NAME=VALUE",
         type=parse_setting,
         multiple=True,
-        help=f"A setting; may be repeated. {otherwise}",
+        help=f"A setting, such as privacy=on; may be repeated. {otherwise}",
     )
 
 
@@ -75,4 +77,5 @@ def shown(**facts: str) -> str:
 
 
 def settings_names(settings: LoginSettings) -> str:
-    return ", ".join(settings.switched_on()) or "none"
+    others = () if settings.priority == NORMAL else (f"priority={settings.priority}",)
+    return ", ".join((*settings.switched_on(), *others)) or "none"

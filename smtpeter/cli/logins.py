@@ -11,6 +11,7 @@ from smtpeter.accounts.passwords import hash_password, new_password, new_usernam
 from smtpeter.cli.command import Commands, Operator, pass_operator
 from smtpeter.cli.credentials import (
     F,
+    Settings,
     Switches,
     email_argument,
     emails,
@@ -56,7 +57,7 @@ def feature_option(otherwise: str) -> Callable[[F], F]:
 @email_argument
 @label_option
 @feature_option("All are off where nothing is said.")
-@setting_option("All are off where nothing is said.")
+@setting_option("Those not named are off, or as usual.")
 @json_option
 @pass_operator
 def add_login(
@@ -65,7 +66,7 @@ def add_login(
     email: str,
     label: str,
     features: Switches,
-    settings: Switches,
+    settings: Settings,
     as_json: bool,
 ) -> None:
     """Add a login to an account."""
@@ -115,7 +116,7 @@ def set_login(
     username: str,
     label: str | None,
     features: Switches,
-    settings: Switches,
+    settings: Settings,
     as_json: bool,
 ) -> None:
     """Change the label, features and settings of a login."""

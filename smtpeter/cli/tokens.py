@@ -9,7 +9,7 @@ import click
 from smtpeter.accounts.passwords import new_token, token_digest
 from smtpeter.cli.command import Commands, Operator, pass_operator
 from smtpeter.cli.credentials import (
-    Switches,
+    Settings,
     email_argument,
     emails,
     label_option,
@@ -39,11 +39,11 @@ def token() -> None:
 @token.command("add")
 @email_argument
 @label_option
-@setting_option("All are off where nothing is said.")
+@setting_option("Those not named are off, or as usual.")
 @json_option
 @pass_operator
 def add_token(
-    operator: Operator, *, email: str, label: str, settings: Switches, as_json: bool
+    operator: Operator, *, email: str, label: str, settings: Settings, as_json: bool
 ) -> None:
     """Add a token to an account; those it has stay good."""
     made = new_token()
@@ -68,7 +68,7 @@ def add_token(
 @json_option
 @pass_operator
 def set_token(
-    operator: Operator, *, token_id: int, label: str | None, settings: Switches, as_json: bool
+    operator: Operator, *, token_id: int, label: str | None, settings: Settings, as_json: bool
 ) -> None:
     """Change the label and settings of a token."""
     require_change(label, settings)

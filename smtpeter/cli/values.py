@@ -9,8 +9,8 @@ import click
 
 from smtpeter.domains import DomainError, domain_name, sender_domain_name
 from smtpeter.message.address import AddressError, Mailbox
-from smtpeter.message.features import SWITCHES
-from smtpeter.store.settings import SETTINGS
+from smtpeter.message.features import PRIORITIES, SWITCHES
+from smtpeter.store import settings
 
 FEATURE_NAMES = (*SWITCHES, "images")
 MAX_TEXT_CHARACTERS = 200
@@ -84,14 +84,19 @@ def parse_feature(text: str) -> tuple[str, bool]:
     return _parse_switch(text, "feature", FEATURE_NAMES)
 
 
-def parse_setting(text: str) -> tuple[str, bool]:
+def parse_setting(text: str) -> tuple[str, bool | str]:
     """
-    The name of a setting and whether it is on, from such as "privacy=on".
+    The name of a setting and its value, from such as "privacy=on" or "priority=bulk".
 
     Raises:
-        BadParameter: there is no such setting, or it is neither on nor off.
+        BadParameter: there is no such setting, or it has no such value.
     """
-    return _parse_switch(text, "setting", SETTINGS)
+    name, _, value = text.partition("=")
+    if name != "priority":
+        return _parse_switch(text, "setting", (*settings.SWITCHES, "priority"))
+    if value not in PRIORITIES:
+        raise click.BadParameter(f"{text!r} names none of {', '.join(PRIORITIES)}")
+    return name, value
 
 
 def parse_number(text: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -12,6 +12,7 @@ from smtpeter.values import frozen
 
 SWITCHES = ("inlinecss", "trackclicks", "trackopens", "trackbounces", "preventscam")
 IMAGES = ("default", "hosted")
+PRIORITIES = HIGH, NORMAL, BULK = ("high", "normal", "bulk")
 MAX_TAGS = 50
 MAX_TAG_CHARACTERS = 100
 HEADER_PREFIX = "x-smtpeter-"
@@ -51,6 +52,7 @@ class Features:
     Attributes:
         images: "hosted" takes embedded images out of the message, "default" leaves them.
         tags: in the order given, without duplicates.
+        priority: one of `PRIORITIES`: among which mail of its account it waits to go out.
     """
 
     inlinecss: bool = False
@@ -60,6 +62,7 @@ class Features:
     preventscam: bool = False
     images: str = "default"
     tags: tuple[str, ...] = ()
+    priority: str = NORMAL
 
     def overridden(self, overrides: Overrides) -> Features:
         """These features where `overrides` is silent, and what it says where it speaks."""
@@ -78,12 +81,16 @@ class Features:
         return tuple(name for name in order if getattr(self, name))
 
     def as_dict(self) -> dict[str, Any]:
-        """For a store or a JSON document; `from_dict` reads it back."""
+        """
+        For a store or a JSON document; `from_dict` reads it back.
+
+        Tags and priority have places of their own.
+        """
         return {**{name: getattr(self, name) for name in SWITCHES}, "images": self.images}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], tags: Iterable[str] = ()) -> Features:
-        known = {name: bool(values[name]) for name in SWITCHES if name in values}
+        known: dict[str, Any] = {name: bool(values[name]) for name in SWITCHES if name in values}
         return cls(**known, images=str(values.get("images", "default")), tags=tuple(tags))
 
 
@@ -98,6 +105,7 @@ class Overrides:
     preventscam: bool | None = None
     images: str | None = None
     tags: tuple[str, ...] | None = None
+    priority: str | None = None
 
 
 SILENCE = Overrides()
@@ -123,9 +131,23 @@ def parse_images(text: str) -> str | None:
     return word if word in IMAGES else None
 
 
+def parse_priority(text: str) -> str | None:
+    """'high', 'normal' or 'bulk', None for anything else."""
+    word = text.strip().lower()
+    return word if word in PRIORITIES else None
+
+
 def valid_tag(tag: str) -> bool:
     """True for 1 to 100 characters without white space, control, comma and semicolon."""
     return len(tag) <= MAX_TAG_CHARACTERS and _TAG.match(tag) is not None
+
+
+# What each header decides, by its name: the attribute, what reads its value, what others are.
+_OPTIONS: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
+    **{name: (of, parse_boolean, "neither true nor false") for name, of in SPELLINGS.items()},
+    "images": ("images", parse_images, "neither hosted nor default"),
+    "priority": ("priority", parse_priority, "neither high nor normal nor bulk"),
+}
 
 
 def overrides_from_headers(
@@ -146,18 +168,13 @@ def overrides_from_headers(
     warnings: list[str] = []
     for name, value in fields:
         option = name.removeprefix(HEADER_PREFIX)
-        if option in SPELLINGS:
-            verdict = parse_boolean(value)
+        if option in _OPTIONS:
+            attribute, parse, otherwise = _OPTIONS[option]
+            verdict = parse(value)
             if verdict is None:
-                warnings.append(f"{name}: {value!r} is neither true nor false")
+                warnings.append(f"{name}: {value!r} is {otherwise}")
             else:
-                said[SPELLINGS[option]] = verdict
-        elif option == "images":
-            images = parse_images(value)
-            if images is None:
-                warnings.append(f"{name}: {value!r} is neither hosted nor default")
-            else:
-                said["images"] = images
+                said[attribute] = verdict
         elif option == "tags":
             for tag in filter(None, (item.strip() for item in value.split(","))):
                 if tag in tags or (valid_tag(tag) and len(tags) < MAX_TAGS):

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 from sqlalchemy import Connection, select
 
+from smtpeter.message.features import NORMAL, PRIORITIES
 from smtpeter.store.tables import logins, tokens
 from smtpeter.values import frozen
 
@@ -22,17 +23,19 @@ class LoginSettings:
         presentational: inlined styles are written as attributes too, for Outlook.
         honeypot: messages get a link that no person can see.
         privacy: of readers' visits neither the address nor the user agent is kept.
+        priority: of mail that does not say its own; see `Features`.
     """
 
     presentational: bool = False
     honeypot: bool = False
     privacy: bool = False
+    priority: str = NORMAL
 
     def switched_on(self) -> tuple[str, ...]:
         """The names of the settings that are on."""
-        return tuple(name for name, on in self.as_dict().items() if on)
+        return tuple(name for name in SWITCHES if getattr(self, name))
 
-    def as_dict(self) -> dict[str, bool]:
+    def as_dict(self) -> dict[str, bool | str]:
         """For a JSON document."""
         return attrs.asdict(self)
 
@@ -42,20 +45,22 @@ class LoginSettings:
 
     @classmethod
     def from_json(cls, text: str) -> LoginSettings:
-        """Read a column; what it does not say is off."""
+        """Read a column; what it does not say is off, or as usual."""
         said: dict[str, Any] = json.loads(text)
-        return cls(**{each.name: bool(said.get(each.name)) for each in attrs.fields(cls)})
+        on = {name: bool(said.get(name)) for name in SWITCHES}
+        priority = said.get("priority")
+        return cls(**on, priority=priority if priority in PRIORITIES else NORMAL)
 
 
 NO_SETTINGS = LoginSettings()
-SETTINGS = tuple(each.name for each in attrs.fields(LoginSettings))
+SWITCHES = tuple(name for name, value in NO_SETTINGS.as_dict().items() if value is False)
 
 
 def settings_of(
     connection: Connection, origin: str, account_id: int | None, login: str
 ) -> LoginSettings:
     """
-    The settings of who handed a submission in, revoked or not; of one that is not known, none.
+    What is on for who handed a submission in, revoked or not; for one that is not known, nothing.
 
     A name alone would not do: a token can be labelled like somebody's user name.
 
@@ -89,4 +94,5 @@ def _names(token_id: int, label: str, former_labels: str) -> set[str]:
 def _together(texts: Iterable[str]) -> LoginSettings:
     """What is on in one of several is on: no privacy is lost by a label that two share."""
     on = {name for text in texts for name in LoginSettings.from_json(text).switched_on()}
-    return LoginSettings(**{name: name in on for name in SETTINGS})
+    switches: dict[str, Any] = {name: name in on for name in SWITCHES}
+    return LoginSettings(**switches)

@@ -20,7 +20,7 @@ def change_login(
     *,
     label: str | None = None,
     features: Mapping[str, Any] | None = None,
-    settings: Mapping[str, bool] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Login:
     """
     Change a login, revoked or not: settings hold for readers of mail that it has sent, too.
@@ -59,7 +59,7 @@ def change_token(
     token_id: int,
     *,
     label: str | None = None,
-    settings: Mapping[str, bool] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Token:
     """
     Change a token, revoked or not: settings hold for readers of mail that it has sent, too.

@@ -13,6 +13,7 @@ from smtpeter.accounts.identities import IDENTITY_SECONDS, Identities, Identity
 from smtpeter.accounts.interfaces import CheckUnavailable
 from smtpeter.message.features import ALL_ON, REST_DEFAULTS, Features
 from smtpeter.store import accounts as store
+from smtpeter.store.settings import LoginSettings
 from tests.accounts.fakes import NOW, MemoryStore
 
 Lookup = Coroutine[Deferred[Any], Any, Identity | None] | Deferred[Identity | None]
@@ -60,6 +61,20 @@ class IdentitiesTests(SynchronousTestCase):
             b"token:%d" % token.id, self.noor.id, True, "rest", "shop", REST_DEFAULTS
         )
         self.assertEqual(expected, self.found(self.identities.token("d" * 64)))
+
+    def test_priority(self) -> None:
+        """A login or a token may have a priority of its own, an account has the usual one."""
+        bulk = LoginSettings(priority="bulk")
+        self.store.login(self.noor, "abc", settings=bulk)
+        store.add_token(self.store.connection, self.noor.id, "d" * 64, NOW, settings=bulk)
+        for lookup, priority in (
+            (self.identities.login("abc"), "bulk"),
+            (self.identities.token("d" * 64), "bulk"),
+            (self.identities.account("noor@shop.example"), "normal"),
+        ):
+            identity = self.found(lookup)
+            assert identity is not None
+            self.assertEqual(priority, identity.features.priority)
 
     def test_token_without_label(self) -> None:
         """A token without a label goes by its number."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,6 +11,8 @@ from smtpeter.message.features import (
     ALL_ON,
     MAX_TAG_CHARACTERS,
     MAX_TAGS,
+    NORMAL,
+    PRIORITIES,
     REST_DEFAULTS,
     SWITCHES,
     Features,
@@ -17,6 +20,7 @@ from smtpeter.message.features import (
     overrides_from_headers,
     parse_boolean,
     parse_images,
+    parse_priority,
     valid_tag,
 )
 
@@ -38,6 +42,7 @@ OVERRIDES = st.builds(
     **{name: st.none() | st.booleans() for name in SWITCHES},
     images=st.sampled_from([None, "default", "hosted"]),
     tags=st.none() | st.lists(st.text(max_size=3), max_size=3).map(tuple),
+    priority=st.sampled_from([None, *PRIORITIES]),
 )
 
 
@@ -103,6 +108,18 @@ class HeaderTests(SynchronousTestCase):
         overrides = said(("x-smtpeter-tags", "b, a,,b "), ("x-smtpeter-tags", "c,A"))
         self.assertEqual(("b", "a", "c", "A"), overrides.tags)
 
+    def test_priority(self) -> None:
+        """A priority is one of three words in any case; the last valid one wins."""
+        for word in PRIORITIES:
+            self.assertEqual(word, said(("x-smtpeter-priority", f" {word.upper()}")).priority)
+        fields = [("x-smtpeter-priority", each) for each in ("bulk", "high", "urgent")]
+        overrides, warnings = overrides_from_headers(fields)
+        self.assertEqual("high", overrides.priority)
+        self.assertEqual(
+            ("x-smtpeter-priority: 'urgent' is neither high nor normal nor bulk",), warnings
+        )
+        self.assertIsNone(parse_priority(""))
+
     def test_no_tags(self) -> None:
         """A header without one valid tag leaves the tags of the next level."""
         self.assertIsNone(said(("x-smtpeter-tags", " , ")).tags)
@@ -133,7 +150,7 @@ class PrecedenceTests(SynchronousTestCase):
     def test_each_option_by_itself(self, call: Overrides, headers: Overrides) -> None:
         """The headers decide what they speak of, then the call, then the account."""
         features = REST_DEFAULTS.overridden(call).overridden(headers)
-        for name in (*SWITCHES, "images", "tags"):
+        for name in (*SWITCHES, "images", "tags", "priority"):
             levels = (getattr(headers, name), getattr(call, name), getattr(REST_DEFAULTS, name))
             wanted = next(value for value in levels if value is not None)
             self.assertEqual(wanted, getattr(features, name), name)
@@ -164,6 +181,7 @@ class PrecedenceTests(SynchronousTestCase):
 
     @given(OVERRIDES)
     def test_stored(self, overrides: Overrides) -> None:
-        """Features that were stored are the same when they are read back."""
+        """Features that were stored are the same when they are read back, but for the priority."""
         features = OFF.overridden(overrides)
-        self.assertEqual(features, Features.from_dict(features.as_dict(), features.tags))
+        stored = Features.from_dict(features.as_dict(), features.tags)
+        self.assertEqual(evolve(features, priority=NORMAL), stored)

@@ -2,6 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from smtpeter.message.features import PRIORITIES
 from smtpeter.store import accounts
 from smtpeter.store.accounts import Account
 from smtpeter.store.settings import NO_SETTINGS, LoginSettings, settings_of
@@ -14,7 +15,11 @@ SETTINGS = LoginSettings(presentational=True, privacy=True)
 class LoginSettingsTests(SynchronousTestCase):
     """Settings as a column holds them."""
 
-    @given(st.builds(LoginSettings, st.booleans(), st.booleans(), st.booleans()))
+    @given(
+        st.builds(
+            LoginSettings, st.booleans(), st.booleans(), st.booleans(), st.sampled_from(PRIORITIES)
+        )
+    )
     def test_read_back(self, each: LoginSettings) -> None:
         """Settings are read back as they were written."""
         self.assertEqual(each, LoginSettings.from_json(each.as_json()))
@@ -22,7 +27,7 @@ class LoginSettingsTests(SynchronousTestCase):
     def test_of_another_version(self) -> None:
         """What a column does not say is off, and what it says beyond our knowledge is passed."""
         self.assertEqual(NO_SETTINGS, LoginSettings.from_json("{}"))
-        written = '{"privacy": true, "of tomorrow": 7}'
+        written = '{"privacy": true, "of tomorrow": 7, "priority": ["soon"]}'
         self.assertEqual(LoginSettings(privacy=True), LoginSettings.from_json(written))
 
 

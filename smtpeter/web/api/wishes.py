@@ -14,6 +14,7 @@ from smtpeter.message.features import (
     SWITCHES,
     Overrides,
     parse_images,
+    parse_priority,
     valid_tag,
 )
 from smtpeter.values import frozen
@@ -123,7 +124,7 @@ def deliver_by(fields: Fields) -> float | None:
 
 def overrides(fields: Fields) -> Overrides:
     """
-    Read the feature switches, under the later names.
+    Read the feature switches, under the later names, and what else has a header of its own.
 
     Raises:
         Problem: one of them has a value that means nothing.
@@ -136,6 +137,13 @@ def overrides(fields: Fields) -> Overrides:
         said["images"] = parse_images(value) if isinstance(value, str) else None
         if said["images"] is None:
             raise Problem(400, f"The field images must be hosted or default, not {shown(value)}")
+    if "priority" in fields:
+        value = fields["priority"]
+        said["priority"] = parse_priority(value) if isinstance(value, str) else None
+        if said["priority"] is None:
+            raise Problem(
+                400, f"The field priority must be high, normal or bulk, not {shown(value)}"
+            )
     if "tags" in fields:
         said["tags"] = _tags(fields["tags"])
     return Overrides(**said)

@@ -165,6 +165,20 @@ class OverridesTests(Case):
             problem = self.assertRaises(Problem, self.read, images=value)
             self.assertIn("The field images must be hosted or default", problem.text)
 
+    def test_priority(self) -> None:
+        """High, normal or bulk, in any case."""
+        for value, priority in (("high", "high"), (" Normal ", "normal"), ("BULK", "bulk")):
+            self.assertEqual(Overrides(priority=priority), wishes.overrides({"priority": value}))
+        wrong: list[tuple[Any, str]] = [
+            ("urgent", "urgent"),
+            (1, "a number"),
+            (True, "true"),
+            ("", ""),
+        ]
+        for value, shown in wrong:
+            text = f"The field priority must be high, normal or bulk, not {shown}"
+            self.assert_problem(text, wishes.overrides, priority=value)
+
     def test_tags(self) -> None:
         """An array or a string with commas; blanks, empty items and duplicates are dropped."""
         expected = Overrides(tags=("spring", "nl"))
