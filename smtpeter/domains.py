@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 LONGEST_NAME = 253  # RFC 1035 section 2.3.4, without the final dot
 TRACKING_LABEL = "clicks"
 BOUNCES_LABEL = "bounces"
+REPORTS_LOCAL_PART = "dmarc"
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -99,6 +100,16 @@ def tracking_host_of(name: str) -> str:
 def bounce_host_of(name: str) -> str:
     """Where bounces of a sender domain go when nothing else is said."""
     return f"{BOUNCES_LABEL}.{name}"
+
+
+def report_address_of(host: str) -> str:
+    """
+    Where reports go that receivers make on mail of all sender domains (RFC 7489 section 7).
+
+    Args:
+        host: the domain of the service's own bounce addresses.
+    """
+    return f"{REPORTS_LOCAL_PART}@{host}"
 
 
 def with_parents(name: str) -> list[str]:

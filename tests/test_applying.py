@@ -75,6 +75,6 @@ class ApplyingTests(DatabaseCase):
             self.of("noor@club.example", self.noor)
         self.assertEqual(2, self.reading.reads)
         with self.database.begin() as connection:
-            changed = domains.change_domain(connection, "shop.example", https=True)
+            changed = domains.change_domain(connection, self.shop, https=True)
         self.clock.advance(IDENTITY_SECONDS)
         self.assertEqual(changed, self.of("noor@shop.example", self.noor))

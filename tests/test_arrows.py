@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "smtpeter.smtp.server": SMTP_SERVER,
     "smtpeter.smtp.login": SMTP_SERVER,
     "smtpeter.config": {"smtpeter.units"},
+    "smtpeter.dns": {"smtpeter.domains", "smtpeter.message", "smtpeter.units"},
     "smtpeter.domains": set[str](),
     "smtpeter.units": set[str](),
 }
@@ -40,6 +41,7 @@ NEVER = {
 }
 
 PURE = {
+    "smtpeter.dns",
     "smtpeter.domains",
     "smtpeter.message",
     "smtpeter.smtp.wire",
@@ -51,6 +53,9 @@ PURE = {
     "smtpeter.smtp.replies",
     "smtpeter.smtp.transparency",
     "smtpeter.smtp.xtext",
+    "smtpeter.delivery.classification",
+    "smtpeter.delivery.providers",
+    "smtpeter.delivery.replyrules",
     "smtpeter.delivery.schedule",
     "smtpeter.delivery.receivers",
     "smtpeter.transform",

@@ -8,6 +8,7 @@ from smtpeter.domains import (
     domain_name,
     host_for,
     organizational_domain,
+    report_address_of,
     sender_domain_name,
     tracking_host_of,
     with_parents,
@@ -110,6 +111,10 @@ class OrganizationTests(SynchronousTestCase):
                 "allowed are 'shop.co.uk' and the names below it",
                 str(caught.exception),
             )
+
+    def test_reports(self) -> None:
+        """Reports have an address of their own."""
+        self.assertEqual("dmarc@bounces.relay.example", report_address_of("bounces.relay.example"))
 
     def test_default_host(self) -> None:
         """The default hosts are hosts of their domain."""

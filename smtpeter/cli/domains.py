@@ -96,7 +96,8 @@ def set_domain(
     require_change(tracking, bounces, https)
     chosen = _chosen(name, tracking, bounces, https)
     with operator.database() as database, database.begin() as connection:
-        changed = store.change_domain(connection, name, **chosen)
+        domain = store.named_domain(connection, name)
+        changed = store.change_domain(connection, domain, **chosen)
         email = emails(connection)[changed.account_id]
     operator.let_it_take_effect()
     answer(
@@ -139,7 +140,8 @@ def list_domains(operator: Operator, *, email: str | None, as_json: bool) -> Non
 def remove_domain(operator: Operator, *, name: str, as_json: bool) -> None:
     """Remove a domain; links that were sent lead on."""
     with operator.database() as database, database.begin() as connection:
-        removed = store.remove_domain(connection, name)
+        removed = store.named_domain(connection, name)
+        store.remove_domain(connection, removed)
         email = emails(connection)[removed.account_id]
     operator.let_it_take_effect()
     answer(_document(removed, email), f"The domain {name} was removed.", as_json=as_json)

@@ -7,15 +7,20 @@ twice, so they touch nothing but their connection.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
 
 import attrs
 from sqlalchemy import Connection, Select, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from smtpeter.dns.dmarc import Dmarc
+from smtpeter.dns.proof import Proof
 from smtpeter.domains import with_parents
 from smtpeter.store.accounts import AccountsError
-from smtpeter.store.tables import sender_domains
+from smtpeter.store.tables import dkim_keys, sender_domains
 from smtpeter.values import frozen
 
 _DOMAINS = select(sender_domains)
@@ -34,6 +39,12 @@ class SenderDomain:
         https: whether these begin with `https:`.
         bounce_host: the domain of envelope addresses that take bounces.
         created: seconds since the epoch.
+        pool: of source addresses; "" for that of the account.
+        selector: of the one of its own keys that is in use; "" before the first is made.
+        rotated: since when, in seconds since the epoch; None for the first of all.
+        proof: what shall be published before it is approved; None when it is.
+        addresses: that get DMARC reports besides our own.
+        mechanisms: what its SPF record allows besides our addresses.
     """
 
     id: int
@@ -46,13 +57,11 @@ class SenderDomain:
     created: float
     pool: str = ""
     selector: str = ""
-    proof: str = ""
-    policy: str = "none"
-    percentage: int = 100
-    startdate: str = ""
-    enddate: str = ""
-    addresses: str = "[]"
-    mechanisms: str = "[]"
+    rotated: float | None = None
+    proof: Proof | None = None
+    dmarc: Dmarc = Dmarc()
+    addresses: tuple[str, ...] = ()
+    mechanisms: tuple[str, ...] = ()
 
 
 class DomainExists(AccountsError):
@@ -60,7 +69,7 @@ class DomainExists(AccountsError):
 
 
 class UnknownDomain(AccountsError):
-    """Nobody has that domain approved."""
+    """There is no such sender domain."""
 
 
 def domains(connection: Connection, account_id: int | None = None) -> list[SenderDomain]:
@@ -77,6 +86,31 @@ def approved_domain(connection: Connection, name: str) -> SenderDomain | None:
     return found[0] if found else None
 
 
+def named_domain(connection: Connection, name: str, account_id: int | None = None) -> SenderDomain:
+    """
+    The domain that somebody means who says its name.
+
+    Args:
+        account_id: whose it is; None for that of the account that has it approved, or of the
+            only one that has it.
+
+    Raises:
+        UnknownDomain: there is none, or several accounts wait for it.
+    """
+    known = [
+        each
+        for each in _read(connection, _DOMAINS.where(sender_domains.c.name == name))
+        if account_id in (None, each.account_id)
+    ]
+    best = [each for each in known if each.approved is not None] or known
+    if not best:
+        whose = "there is no" if account_id is None else "the account has no"
+        raise UnknownDomain(f"{whose} sender domain {name!r}")
+    if len(best) > 1:
+        raise UnknownDomain(f"{len(best)} accounts wait for the domain {name!r}: say whose")
+    return best[0]
+
+
 def applying_domain(connection: Connection, account_id: int, name: str) -> SenderDomain | None:
     """
     The approved domain of an account that is for mail from `name`.
@@ -88,6 +122,18 @@ def applying_domain(connection: Connection, account_id: int, name: str) -> Sende
         sender_domains.c.name.in_(with_parents(name)),
     )
     return max(_read(connection, chosen), key=lambda each: len(each.name), default=None)
+
+
+def related_domain(
+    connection: Connection, account_id: int, organization: str
+) -> SenderDomain | None:
+    """An approved domain of an account at or below a name, the shortest name first."""
+    chosen = _APPROVED.where(
+        sender_domains.c.account_id == account_id,
+        (sender_domains.c.name == organization)
+        | sender_domains.c.name.endswith(f".{organization}", autoescape=True),
+    )
+    return min(_read(connection, chosen), key=_length_and_name, default=None)
 
 
 def is_tracking_host(connection: Connection, host: str) -> bool:
@@ -108,70 +154,117 @@ def add_domain(
     tracking_host: str,
     bounce_host: str,
     https: bool = False,
+    **settings: Any,
 ) -> SenderDomain:
     """
     A new sender domain of an account that is there.
 
+    Args:
+        settings: further attributes of `SenderDomain`.
+
     Raises:
         DomainExists: the account has it, or another one has it approved.
     """
-    values: dict[str, Any] = {
-        "account_id": account_id,
-        "name": name,
-        "approved": approved,
-        "tracking_host": tracking_host,
-        "https": https,
-        "bounce_host": bounce_host,
-        "created": created,
-    }
     if any(each.name == name for each in domains(connection, account_id)):
         raise DomainExists(f"the account has the domain {name!r} already")
-    taken = DomainExists(f"another account has the domain {name!r}")
     if approved_domain(connection, name) is not None:
-        raise taken
+        raise _taken(name)
+    added = SenderDomain(
+        0, account_id, name, approved, tracking_host, https, bounce_host, created, **settings
+    )
+    values = dict(_columns(attrs.asdict(added, recurse=False)))
+    del values["id"]
     try:
         key = connection.execute(insert(sender_domains).values(values)).inserted_primary_key
     except IntegrityError:  # another process was quicker
-        raise taken from None
+        raise _taken(name) from None
     assert key is not None
-    return SenderDomain(id=int(key[0]), **values)
+    return attrs.evolve(added, id=int(key[0]))
 
 
-def change_domain(connection: Connection, name: str, **values: Any) -> SenderDomain:
+def change_domain(connection: Connection, domain: SenderDomain, **values: Any) -> SenderDomain:
     """
-    Change an approved domain.
+    Change a domain.
 
     Args:
-        values: new values of `tracking_host`, `https` and `bounce_host`.
-
-    Raises:
-        UnknownDomain: nobody has it approved.
+        values: new values of attributes, but not of `approved`.
     """
-    domain = _existing(connection, name)
     connection.execute(
-        update(sender_domains).where(sender_domains.c.id == domain.id).values(values)
+        update(sender_domains)
+        .where(sender_domains.c.id == domain.id)
+        .values(dict(_columns(values)))
     )
     return attrs.evolve(domain, **values)
 
 
-def remove_domain(connection: Connection, name: str) -> SenderDomain:
+def approve_domain(connection: Connection, domain: SenderDomain, now: float) -> SenderDomain:
     """
-    Remove an approved domain.
+    Note that an account has proved that it controls a domain.
 
     Raises:
-        UnknownDomain: nobody has it approved.
+        DomainExists: another one has it approved.
     """
-    domain = _existing(connection, name)
+    if domain.approved is not None:
+        return domain
+    if approved_domain(connection, domain.name) is not None:
+        raise _taken(domain.name)
+    try:
+        return change_domain(connection, domain, approved=now, proof=None)
+    except IntegrityError:  # another process was quicker
+        raise _taken(domain.name) from None
+
+
+def remove_domain(connection: Connection, domain: SenderDomain) -> None:
+    """Remove a domain with its keys, and with those that only it gave a right to."""
     connection.execute(delete(sender_domains).where(sender_domains.c.id == domain.id))
-    return domain
+    of_account = dkim_keys.c.account_id == domain.account_id
+    own = (dkim_keys.c.domain == domain.name) & dkim_keys.c.custom.is_(False)
+    connection.execute(delete(dkim_keys).where(of_account, own))
+    names = connection.execute(select(dkim_keys.c.domain).where(of_account).distinct()).scalars()
+    for name in names.all():
+        if applying_domain(connection, domain.account_id, name) is None:
+            connection.execute(delete(dkim_keys).where(of_account, dkim_keys.c.domain == name))
 
 
-def _existing(connection: Connection, name: str) -> SenderDomain:
-    domain = approved_domain(connection, name)
-    if domain is None:
-        raise UnknownDomain(f"there is no sender domain {name!r}")
-    return domain
+def _taken(name: str) -> DomainExists:
+    return DomainExists(f"another account has the domain {name!r}")
+
+
+def _length_and_name(domain: SenderDomain) -> tuple[int, str]:
+    return len(domain.name), domain.name
 
 
 def _read(connection: Connection, chosen: Select[Any]) -> list[SenderDomain]:
-    return [SenderDomain(**row) for row in connection.execute(chosen).mappings()]
+    return [_domain(row) for row in connection.execute(chosen).mappings()]
+
+
+def _domain(row: Mapping[Any, Any]) -> SenderDomain:
+    values = dict(row)
+    start, end = (
+        date.fromisoformat(text) if (text := values.pop(name)) else None
+        for name in ("startdate", "enddate")
+    )
+    dmarc = Dmarc(values.pop("policy"), values.pop("percentage"), start, end)
+    proof = values.pop("proof")
+    for name in ("addresses", "mechanisms"):
+        values[name] = tuple(json.loads(values[name]))
+    return SenderDomain(**values, dmarc=dmarc, proof=Proof(*json.loads(proof)) if proof else None)
+
+
+def _columns(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What the columns hold, for attributes of a domain."""
+    for name, value in values.items():
+        match value:
+            case Dmarc():
+                yield "policy", value.policy
+                yield "percentage", value.percentage
+                yield "startdate", value.startdate.isoformat() if value.startdate else ""
+                yield "enddate", value.enddate.isoformat() if value.enddate else ""
+            case Proof():
+                yield name, json.dumps([value.name, value.value])
+            case tuple():
+                yield name, json.dumps(value)
+            case None if name == "proof":
+                yield name, ""
+            case _:
+                yield name, value

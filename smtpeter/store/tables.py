@@ -91,6 +91,7 @@ sender_domains = Table(
     Column("created", Double, nullable=False),
     Column("pool", Text, nullable=False, server_default=""),  # "": that of the account
     Column("selector", Text, nullable=False, server_default=""),  # of its own keys: in use
+    Column("rotated", Double),  # since when, NULL for the first one
     Column("proof", Text, nullable=False, server_default=""),  # JSON array: name and value
     Column("policy", String(10), nullable=False, server_default="none"),  # DMARC
     Column("percentage", Integer, nullable=False, server_default="100"),
@@ -256,7 +257,7 @@ suppressions = Table(
     Column("description", Text, nullable=False),
     Column("message", String(16), nullable=False),  # whose event led to it, "" for none
     Column("created", Double, nullable=False),
-    Column("expires", Double),  # NULL: never
+    Column("expires", Double, index=True),  # NULL: never
     UniqueConstraint("account_id", "address"),
 )
 

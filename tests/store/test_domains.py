@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from attrs import evolve
 from sqlalchemy import Connection, insert
 from sqlalchemy.exc import IntegrityError
 
+from smtpeter.dns.dmarc import Dmarc
+from smtpeter.dns.proof import Proof
 from smtpeter.store import accounts
 from smtpeter.store.domains import (
     DomainExists,
@@ -13,10 +16,13 @@ from smtpeter.store.domains import (
     UnknownDomain,
     add_domain,
     applying_domain,
+    approve_domain,
     approved_domain,
     change_domain,
     domains,
     is_tracking_host,
+    named_domain,
+    related_domain,
     remove_domain,
 )
 from smtpeter.store.tables import sender_domains
@@ -131,26 +137,88 @@ class DomainsTests(DatabaseCase):
         with self.database.begin() as connection:
             other = added(connection, self.kees, approved=None)
             shop = added(connection, self.noor)
-            changed = change_domain(connection, SHOP, tracking_host="go.shop.example", https=True)
+            changed = change_domain(connection, shop, tracking_host="go.shop.example", https=True)
             self.assertEqual(evolve(shop, tracking_host="go.shop.example", https=True), changed)
             self.assertEqual([other, changed], domains(connection))
 
     def test_removed(self) -> None:
         """A domain that is removed is gone, and may be added again."""
         with self.database.begin() as connection:
-            shop = added(connection, self.noor)
-            self.assertEqual(shop, remove_domain(connection, SHOP))
+            remove_domain(connection, added(connection, self.noor))
             self.assertIsNone(approved_domain(connection, SHOP))
             self.assertIsNone(applying_domain(connection, self.noor, SHOP))
             added(connection, self.kees)
 
-    def test_unknown(self) -> None:
-        """What is not there, or not approved, is neither changed nor removed."""
+    def test_settings(self) -> None:
+        """All that is said of a domain is read as it was added, and as it was changed."""
+        dmarc = Dmarc("quarantine", 40, date(2031, 1, 1), date(2031, 2, 1))
+        settings: dict[str, Any] = {
+            "pool": "news",
+            "proof": Proof("smtpeter-m4q9z0aa17.shop.example", "9f1c"),
+            "dmarc": dmarc,
+            "addresses": ("reports@shop.example",),
+            "mechanisms": ("ip4:198.51.100.0/24", "mx"),
+        }
         with self.database.begin() as connection:
-            added(connection, self.noor, approved=None)
-            for change in (change_domain, remove_domain):
-                with self.assertRaisesRegex(UnknownDomain, "no sender domain 'shop.example'"):
-                    change(connection, SHOP)
+            shop = added(connection, self.noor, approved=None, **settings)
+            self.assertEqual([shop], domains(connection))
+            changes: dict[str, Any] = {
+                "dmarc": Dmarc("reject", 0),
+                "proof": None,
+                "addresses": (),
+                "selector": "one",
+                "rotated": NOW,
+            }
+            changed = change_domain(connection, shop, **changes)
+            self.assertEqual([changed], domains(connection))
+        self.assertEqual(evolve(shop, **changes), changed)
+        self.assertEqual(dmarc, shop.dmarc)
+
+    def test_named(self) -> None:
+        """A name alone means the approved domain, or the only one that there is."""
+        with self.database.begin() as connection:
+            first = added(connection, self.noor, approved=None)
+            self.assertEqual(first, named_domain(connection, SHOP))
+            second = added(connection, self.kees, approved=None)
+            with self.assertRaisesRegex(UnknownDomain, "2 accounts wait for .*'shop.example'"):
+                named_domain(connection, SHOP)
+            self.assertEqual(first, named_domain(connection, SHOP, self.noor))
+            second = approve_domain(connection, second, NOW)
+            self.assertEqual(second, named_domain(connection, SHOP))
+            self.assertEqual(first, named_domain(connection, SHOP, self.noor))
+            with self.assertRaisesRegex(UnknownDomain, "there is no .*'club.example'"):
+                named_domain(connection, "club.example")
+            remove_domain(connection, first)
+            with self.assertRaisesRegex(UnknownDomain, "the account has no .*'shop.example'"):
+                named_domain(connection, SHOP, self.noor)
+
+    def test_approve(self) -> None:
+        """A domain is approved for one account alone; then its proof has done its work."""
+        with self.database.begin() as connection:
+            proof = Proof("smtpeter-m4q9z0aa17.shop.example", "9f1c")
+            first = added(connection, self.noor, approved=None, proof=proof)
+            second = added(connection, self.kees, approved=None)
+            approved = approve_domain(connection, first, NOW + 1)
+            self.assertEqual(evolve(first, approved=NOW + 1, proof=None), approved)
+            self.assertEqual(approved, approved_domain(connection, SHOP))
+            self.assertEqual(approved, approve_domain(connection, approved, NOW + 2))
+            with self.assertRaisesRegex(DomainExists, "another account has .*'shop.example'"):
+                approve_domain(connection, second, NOW)
+
+    def test_related(self) -> None:
+        """Of the domains with a name, and below it, the shortest is for those without any."""
+        with self.database.begin() as connection:
+            added(connection, self.noor, "b.news.shop.example")
+            news = added(connection, self.noor, "news.shop.example")
+            added(connection, self.noor, "bookshop.example")
+            added(connection, self.noor, "a.shop.example", approved=None)
+            added(connection, self.kees, SHOP)
+            for organization, related in (
+                (SHOP, news),
+                ("%shop.example", None),
+                ("club.example", None),
+            ):
+                self.assertEqual(related, related_domain(connection, self.noor, organization))
 
 
 class DomainsOnPostgresqlTests(OnPostgresql, DomainsTests):

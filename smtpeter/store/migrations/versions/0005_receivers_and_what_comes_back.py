@@ -133,6 +133,9 @@ def upgrade() -> None:
             "account_id", "address", name=op.f("uq_suppressions_account_id_address")
         ),
     )
+    with op.batch_alter_table("suppressions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_suppressions_expires"), ["expires"], unique=False)
+
     op.create_table(
         "arrivals",
         sa.Column(
@@ -191,6 +194,7 @@ def upgrade() -> None:
     with op.batch_alter_table("sender_domains", schema=None) as batch_op:
         batch_op.add_column(sa.Column("pool", sa.Text(), server_default="", nullable=False))
         batch_op.add_column(sa.Column("selector", sa.Text(), server_default="", nullable=False))
+        batch_op.add_column(sa.Column("rotated", sa.Double(), nullable=True))
         batch_op.add_column(sa.Column("proof", sa.Text(), server_default="", nullable=False))
         batch_op.add_column(
             sa.Column("policy", sa.String(length=10), server_default="none", nullable=False)
