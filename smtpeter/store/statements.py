@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Dialect, Insert, Table, UpdateBase, func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.visitors import InternalTraversal
 
 from smtpeter.values import frozen
 
@@ -83,7 +84,12 @@ class Upsert(Insert):
         conflict: what stands behind ON CONFLICT; it has no parameters.
     """
 
-    inherit_cache = False  # the words are no part of what SQLAlchemy knows statements by
+    inherit_cache = True
+    # the words are a part of what SQLAlchemy knows a compiled statement by
+    _traverse_internals = [  # noqa: RUF012
+        *Insert._traverse_internals,  # noqa: SLF001
+        ("conflict", InternalTraversal.dp_string),
+    ]
 
     def __init__(self, table: Table, conflict: str) -> None:
         super().__init__(table)
@@ -93,7 +99,8 @@ class Upsert(Insert):
 
 @compiles(Upsert)
 def _with_conflict(statement: Upsert, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"{compiler.visit_insert(statement, **kw)} ON CONFLICT {statement.conflict}"
+    written: str = compiler.visit_insert(statement, **kw)  # type: ignore[no-untyped-call]
+    return f"{written} ON CONFLICT {statement.conflict}"
 
 
 def insert_missing(connection: Connection, table: Table) -> Insert:

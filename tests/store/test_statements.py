@@ -1,7 +1,8 @@
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
 from smtpeter.store import journal
-from smtpeter.store.statements import Statements
+from smtpeter.store.statements import Statements, Upsert
+from smtpeter.store.tables import journal_batches
 from smtpeter.store.writer import Change
 from tests.store.cases import DatabaseCase, OnPostgresql
 
@@ -41,6 +42,38 @@ class StatementsTests(DatabaseCase):
         with self.database.begin() as connection:
             self.run_changes(connection, Change(journal.DONE, []))
             self.assertEqual(0, self.count(connection))
+
+
+ADD = "(journal, begin) DO UPDATE SET end = journal_batches.end + excluded.end"
+
+
+class UpsertTests(DatabaseCase):
+    """Statements that change the row where there is one."""
+
+    def ends(self, *conflicts: str) -> list[tuple[str, int]]:
+        """What is there after each of these was the conflict of two rows."""
+        rows = [{"journal": name, "begin": 0, "end": end} for name, end in (("a", 5), ("b", 6))]
+        with self.database.begin() as connection:
+            for conflict in conflicts:
+                statement = Upsert(journal_batches, conflict.replace("end", '"end"'))
+                Statements(self.database.engine.dialect).run(connection, statement, rows)
+                connection.execute(statement, rows)
+                connection.execute(statement, rows[0])
+        with self.database.connect() as connection:
+            found = select(journal_batches.c.journal, journal_batches.c.end).order_by("journal")
+            return [(name, end) for name, end in connection.execute(found)]
+
+    def test_conflict(self) -> None:
+        """A row that is there is changed, whichever way the statement is run."""
+        self.assertEqual([("a", 15), ("b", 12)], self.ends(ADD))
+
+    def test_two_of_a_table(self) -> None:
+        """Two statements for one table are told apart by their words."""
+        self.assertEqual([("a", 15), ("b", 12)], self.ends(ADD, "DO NOTHING"))
+
+
+class UpsertOnPostgresqlTests(OnPostgresql, UpsertTests):
+    """The same on PostgreSQL."""
 
 
 class StatementsOnPostgresqlTests(OnPostgresql, StatementsTests):
