@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography import x509
@@ -23,6 +25,7 @@ from smtpeter.selfsigned import ensure_self_signed
 from smtpeter.values import frozen
 
 WATCH_SECONDS = 10.0
+TICKET_KEY_SECONDS = 12 * 3600.0
 
 # With TLS 1.2: ephemeral keys throughout, authenticated encryption first, and CBC with
 # SHA-2 for mail servers on Windows Server 2012 with an RSA certificate.
@@ -66,9 +69,14 @@ class KeyPair:
         """Until when the host's certificate is good."""
         return self.chain[0].not_valid_after_utc
 
-    def context(self) -> SSL.Context:
+    def context(self, *, tickets: bool = True) -> SSL.Context:
         """
         The settings of a server that presents this certificate.
+
+        Args:
+            tickets: clients get some to resume their sessions by. Without, TLS 1.2 is all
+                that is spoken: in TLS 1.3 OpenSSL sends tickets even when nobody can use
+                them, and pyOpenSSL cannot stop it.
 
         Raises:
             SSL.Error: OpenSSL does not accept it, as with an RSA key of 1024 bits.
@@ -78,10 +86,10 @@ class KeyPair:
         context.set_options(
             SSL.OP_CIPHER_SERVER_PREFERENCE | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION
         )
-        # No resumption: every handshake would pay for tickets (a twelfth more CPU with an
-        # ECDSA key), and Exchange Online is reported to drop connections that get any.
-        context.set_options(SSL.OP_NO_TICKET)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        if not tickets:
+            context.set_max_proto_version(SSL.TLS1_2_VERSION)
+            context.set_options(SSL.OP_NO_TICKET)
         # idle sessions give their buffers back
         context.set_mode(SSL.MODE_RELEASE_BUFFERS)
         context.set_cipher_list(CIPHERS)
@@ -94,14 +102,14 @@ class KeyPair:
 
 def read_pair(certificate: Path, private_key: Path) -> tuple[KeyPair, SSL.Context]:
     """
-    A certificate and its key, and the settings of a server that presents them.
+    A certificate and its key, and the settings of a server without tickets that presents them.
 
     Raises:
         ConfigError: they cannot be used.
     """
     pair = KeyPair.read(certificate, private_key)
     try:
-        return pair, pair.context()
+        return pair, pair.context(tickets=False)
     except SSL.Error as error:
         reason = "; ".join(str(each[-1]) for each in error.args[0])
         raise ConfigError(f"tls.certificate: {certificate} cannot be used: {reason}") from error
@@ -112,9 +120,17 @@ class ServerTLS:
     """
     What listeners and `startTLS` are given: each handshake gets the newest certificate.
 
+    Clients get tickets: whoever comes again with one costs a seventh less. With TLS 1.2 the
+    key of the tickets opens all sessions that they belong to, so it is changed now and then.
+
     Args:
         certificate: a PEM file, the host's own certificate first.
         private_key: a PEM file without a passphrase.
+        seconds: a clock that never goes back.
+
+    Attributes:
+        without_tickets: the same for listeners that other mail servers come to. Exchange
+            Online drops connections on which a ticket arrives before it expects one.
 
     Raises:
         ConfigError: they cannot be used; the text names the key of the configuration.
@@ -122,11 +138,17 @@ class ServerTLS:
 
     _log = Logger()
 
-    def __init__(self, certificate: Path, private_key: Path) -> None:
+    def __init__(
+        self,
+        certificate: Path,
+        private_key: Path,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._certificate = certificate
         self._private_key = private_key
+        self._seconds = seconds
         self._marks = self._current_marks()
-        self._context = self._read()
+        self.without_tickets = ServerWithoutTickets(self._take_up())
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:  # noqa: ARG002
         return SSL.Connection(self._context, None)
@@ -142,10 +164,12 @@ class ServerTLS:
         """
         marks = self._current_marks()
         if marks == self._marks:
+            if self._seconds() - self._keys_made >= TICKET_KEY_SECONDS:
+                self._make_keys()
             return False
         self._marks = marks
         try:
-            self._context = self._read()
+            self.without_tickets.context = self._take_up()
         except ConfigError as error:
             self._log.error(
                 "The certificate changed and cannot be used; the old one stays: {error}",
@@ -155,7 +179,8 @@ class ServerTLS:
         self._log.info("New certificate from {file}", file=str(self._certificate))
         return True
 
-    def _read(self) -> SSL.Context:
+    def _take_up(self) -> SSL.Context:
+        """Read both files; returns the settings of servers without tickets."""
         pair, context = read_pair(self._certificate, self._private_key)
         if pair.expiry < dt.datetime.now(dt.UTC):
             self._log.warn(
@@ -163,10 +188,28 @@ class ServerTLS:
                 file=str(self._certificate),
                 expiry=pair.expiry.date().isoformat(),
             )
+        self._pair = pair
+        self._make_keys()
         return context
+
+    def _make_keys(self) -> None:
+        """OpenSSL makes new keys for the tickets of each context."""
+        self._context = self._pair.context()
+        self._keys_made = self._seconds()
 
     def _current_marks(self) -> tuple[FileMark | None, FileMark | None]:
         return _mark(self._certificate), _mark(self._private_key)
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class ServerWithoutTickets:
+    """Like `ServerTLS`, for sessions that nobody resumes."""
+
+    def __init__(self, context: SSL.Context) -> None:
+        self.context = context
+
+    def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:  # noqa: ARG002
+        return SSL.Connection(self.context, None)
 
 
 class CertificateWatch(Service):

@@ -3,8 +3,9 @@ import datetime as dt
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 from cryptography import x509
@@ -20,7 +21,17 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.config import Config, ConfigError, Tls
 from smtpeter.selfsigned import ensure_self_signed
-from smtpeter.tls import WATCH_SECONDS, CertificateWatch, ServerTLS, server_tls
+from smtpeter.tls import (
+    TICKET_KEY_SECONDS,
+    WATCH_SECONDS,
+    CertificateWatch,
+    ServerTLS,
+    ServerWithoutTickets,
+    server_tls,
+)
+
+HANDSHAKE_RECORD = 22
+NEW_SESSION_TICKET = 4
 
 NOW = dt.datetime.now(dt.UTC)
 
@@ -45,7 +56,7 @@ class Listener(Protocol):
         self.peer = certificate.digest("sha256")
 
 
-def connected(tls: ServerTLS, authority: Path) -> tuple[Listener, Any]:
+def connected(tls: ServerTLS | ServerWithoutTickets, authority: Path) -> tuple[Listener, Any]:
     """A client that trusts one certificate has met a server, in memory; with a way to go on."""
     trust = Certificate.loadPEM(authority.read_bytes())
     client_options = optionsForClientTLS("localhost", trustRoot=trust)
@@ -166,18 +177,135 @@ class HandshakeTests(TlsTestCase):
 
 
 def handshake(tls: ServerTLS, context: SSL.Context) -> str | None:
-    """Two OpenSSL connections greet each other; returns the cipher."""
-    server = tls.serverConnectionForTLS(None)  # type: ignore[arg-type]
-    server.set_accept_state()
+    """A client greets a server; returns the cipher."""
     client = SSL.Connection(context, None)
+    shake_hands(client, tls.serverConnectionForTLS(cast("Any", None)))
+    return client.get_cipher_name()
+
+
+class TicketTests(TlsTestCase):
+    """Sessions that are resumed, and those that are not."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock = Clock()
+        self.tls = ServerTLS(self.certificate, self.private_key, self.clock.seconds)
+
+    def resumed(
+        self,
+        creator: Any,
+        version: int = SSL.TLS1_3_VERSION,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> bool:
+        """Whether a client that comes a second time resumes its session: then no key is sent."""
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        context.set_max_proto_version(version)
+        known: SSL.Session | None = None
+        octets = []
+        for _ in range(2):
+            client = SSL.Connection(context, None)
+            if known is not None:
+                client.set_session(known)
+            server = creator.serverConnectionForTLS(None)
+            octets.append(len(shake_hands(client, server)))
+            server.send(b"220")
+            client.bio_write(server.bio_read(65536))
+            self.assertEqual(b"220", client.recv(3))
+            known = client.get_session()
+            client.shutdown()  # or OpenSSL would not resume it
+            meanwhile()
+        first, second = octets
+        certificate = x509.load_pem_x509_certificate(self.certificate.read_bytes())
+        return first - second > len(certificate.public_bytes(serialization.Encoding.DER))
+
+    def test_tickets(self) -> None:
+        """Sessions are resumed, but not without tickets."""
+        for version in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
+            self.assertTrue(self.resumed(self.tls, version))
+            self.assertFalse(self.resumed(self.tls.without_tickets, version))
+
+    def test_sent_within_the_handshake(self) -> None:
+        """With TLS 1.2 a ticket comes before the server's last message."""
+        for creator, version in (
+            (self.tls, SSL.TLS1_2_VERSION),
+            (self.tls.without_tickets, SSL.TLS1_2_VERSION),
+            (self.tls.without_tickets, SSL.TLS1_3_VERSION),
+        ):
+            context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+            context.set_max_proto_version(version)
+            client = SSL.Connection(context, None)
+            server = creator.serverConnectionForTLS(cast("Any", None))
+            sent = shake_hands(client, server)
+            self.assertEqual("TLSv1.2", client.get_protocol_version_name())
+            self.assertEqual(creator is self.tls, NEW_SESSION_TICKET in messages_in_clear(sent))
+            self.assertEqual(b"", pending(server))
+
+    def test_sent_after_the_handshake(self) -> None:
+        """With TLS 1.3 tickets are what the server says first."""
+        client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+        server = self.tls.serverConnectionForTLS(cast("Any", None))
+        shake_hands(client, server, rounds=1)
+        server.bio_write(pending(client))
+        server.do_handshake()
+        self.assertEqual("TLSv1.3", client.get_protocol_version_name())
+        self.assertNotEqual(b"", pending(server))
+
+    def test_keys_of_tickets(self) -> None:
+        """After half a day the keys are new, and tickets from before are worth nothing."""
+
+        def later(seconds: float) -> None:
+            self.clock.advance(seconds)
+            self.assertFalse(self.tls.reload())
+
+        self.assertTrue(self.resumed(self.tls, meanwhile=lambda: later(TICKET_KEY_SECONDS / 3)))
+        self.assertFalse(self.resumed(self.tls, meanwhile=lambda: later(TICKET_KEY_SECONDS / 3)))
+
+    def test_new_certificate(self) -> None:
+        """Both kinds of sessions meet a new certificate."""
+        before, _ = connected(self.tls, self.certificate)
+        self.replace()
+        self.assertTrue(self.tls.reload())
+        for creator in (self.tls, self.tls.without_tickets):
+            after, _ = connected(creator, self.certificate)
+            self.assertNotEqual(before.peer, after.peer)
+
+
+def shake_hands(client: SSL.Connection, server: SSL.Connection, rounds: int = 4) -> bytes:
+    """Two OpenSSL connections greet each other; returns what the server sent."""
+    server.set_accept_state()
     client.set_connect_state()
-    for _ in range(4):
+    sent = b""
+    for _ in range(rounds):
         for here, there in ((client, server), (server, client)):
             with contextlib.suppress(SSL.WantReadError):
                 here.do_handshake()
-            with contextlib.suppress(SSL.WantReadError):
-                there.bio_write(here.bio_read(65536))
-    return client.get_cipher_name()
+            octets = pending(here)
+            if octets:
+                there.bio_write(octets)
+            sent += octets if here is server else b""
+    with contextlib.suppress(SSL.WantReadError):
+        client.do_handshake()
+    return sent
+
+
+def pending(connection: SSL.Connection) -> bytes:
+    """What a connection has to say."""
+    try:
+        return connection.bio_read(65536)
+    except SSL.WantReadError:
+        return b""
+
+
+def messages_in_clear(octets: bytes) -> list[int]:
+    """The types of handshake messages before anything is encrypted (RFC 5246 section 7.4)."""
+    types = []
+    while octets and octets[0] == HANDSHAKE_RECORD:
+        length = int.from_bytes(octets[3:5], "big")
+        record, octets = octets[5 : 5 + length], octets[5 + length :]
+        while record:
+            types.append(record[0])
+            record = record[4 + int.from_bytes(record[1:4], "big") :]
+    return types
 
 
 class ReloadTests(TlsTestCase):
