@@ -35,6 +35,10 @@ WAL_CHECKPOINT_PAGES = 4 * 1024 * 1024 // PAGE_OCTETS
 # What the log may keep of the disk after a long reader has made it grow.
 WAL_OCTETS = 64 * 1024 * 1024
 
+# Errors are logged, and do not tell the values that they are about: there are private keys, hashes
+# of passwords, and mail among them.
+_DISCREET: dict[str, Any] = {"hide_parameters": True}
+
 _SQLITE_FULL = 13
 _POSTGRESQL_DISK_FULL = "53100"
 _POSTGRESQL_MIGRATION_LOCK = 0x736D7470  # "smtp"; one process at a time brings up to date
@@ -118,7 +122,7 @@ class Database:
             path = Path(parsed.database or "")
             if not path.exists():
                 return
-            engine = create_engine(parsed, creator=partial(_existing_file, path))
+            engine = create_engine(parsed, creator=partial(_existing_file, path), **_DISCREET)
         else:
             engine = _postgresql(parsed, readers=1)
         database = cls(engine, None)
@@ -234,7 +238,8 @@ def _existing_file(path: Path) -> sqlite3.Connection:
 
 
 def _sqlite(url: URL) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+    connect_args = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+    engine = create_engine(url, connect_args=connect_args, **_DISCREET)
     _prepare_sqlite(engine)
     return engine
 
@@ -247,6 +252,7 @@ def _postgresql(url: URL, readers: int) -> Engine:
             pool_size=readers + 2,
             max_overflow=2,
             pool_pre_ping=True,
+            **_DISCREET,
             connect_args={
                 "connect_timeout": int(BUSY_SECONDS),
                 # A server that has vanished is given up, not waited for.
