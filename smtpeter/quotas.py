@@ -20,6 +20,7 @@ EVERYBODY = ""
 LONGEST_WAIT_SECONDS = 31 * 86_400.0
 # Messages for one period are due one after the other, so that they go in the order they came.
 STEP_SECONDS = 1e-6
+TOO_LATE_SECONDS = 1.0
 
 _SECONDS = {HOUR: 3600.0, DAY: 86_400.0}
 _WORDS = {
@@ -113,29 +114,40 @@ class Planner:
     Args:
         quotas: of one account.
         used: how many messages are counted in which periods.
+        longest_wait_seconds: whatever would have to wait for longer has no place.
 
     Attributes:
         changes: by how much these counts have changed.
     """
 
-    def __init__(self, quotas: Iterable[Quota], used: Mapping[Slot, int]) -> None:
+    def __init__(
+        self,
+        quotas: Iterable[Quota],
+        used: Mapping[Slot, int],
+        longest_wait_seconds: float = LONGEST_WAIT_SECONDS,
+    ) -> None:
+        self._longest_wait_seconds = longest_wait_seconds
         self._quotas = tuple(quotas)
         self._used = Counter(used)
         self._searched: dict[str, Place] = {}
         self.changes: Counter[Slot] = Counter()
 
-    def place(self, payer: str, earliest: float) -> Place:
+    def place(self, payer: str, earliest: float, latest: float = math.inf) -> Place:
         """
         Count a message in the first periods from a moment on that have room for it.
 
         Args:
             earliest: not before that of the payer's message before.
+            latest: when it is of no use any more. What would go later is due then, to fail, and
+                is not counted.
 
         Raises:
             WaitTooLong: it would have to wait for too long; it is not counted.
         """
-        quotas = self._of(payer)
         found = Place(earliest)
+        if earliest > latest:
+            return found
+        quotas = self._of(payer)
         # Where there was no room for an earlier message of this payer, there is none now.
         searched = self._searched.get(payer, found)
         if searched.due > earliest:
@@ -143,8 +155,12 @@ class Planner:
         while full := [each for each in quotas if self._is_full(each, found.due)]:
             over = max(full, key=lambda each: end_of(each.period, found.due))
             found = Place(end_of(over.period, found.due), over)
-            if found.due - earliest > LONGEST_WAIT_SECONDS:
+            if found.due > latest:
+                break
+            if found.due - earliest > self._longest_wait_seconds:
                 raise WaitTooLong(found)
+        if found.due > latest:
+            return Place(latest + TOO_LATE_SECONDS, found.over)
         self._searched[payer] = found
         before = sum(self._used[slot] for slot in _slots(quotas, found.due))
         self._count(quotas, found.due, 1)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections import Counter
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -169,6 +170,22 @@ class PlannerTests(SynchronousTestCase):
                 planner.place(DESK, NOW)
             self.assertEqual("2027-01-01 00:00", written(raised.exception.place.due))
         self.assertEqual(2, sum(planner.changes.values()))
+
+    def test_too_late(self) -> None:
+        """What would go when it is of no use is due when that begins, and is not counted."""
+        planner = Planner([Quota(EVERYBODY, HOUR, 1)], {})
+        planner.place(DESK, NOW, NOW)
+        late = planner.place(DESK, NOW, NOW + 60)
+        self.assertEqual((NOW + 61, HOUR), (late.due, late.over and late.over.period))
+        self.assertEqual(Place(NOW), planner.place(DESK, NOW, NOW - 60))
+        self.assertEqual("2026-11-20 12:00", written(planner.place(DESK, NOW, NOW + 3600).due))
+        self.assertEqual(2, sum(planner.changes.values()))
+
+    def test_however_long(self) -> None:
+        """Who says so has messages wait for as long as it takes."""
+        planner = Planner([Quota(EVERYBODY, MONTH, 1)], {}, math.inf)
+        found = [written(planner.place(DESK, NOW).due) for _ in range(14)]
+        self.assertEqual(["2026-12-01 00:00", "2027-12-01 00:00"], [found[1], found[13]])
 
     def test_words(self) -> None:
         """A quota is named in words."""
