@@ -309,7 +309,7 @@ quotas = Table(
     "quotas",
     metadata,
     Column("account_id", ForeignKey("accounts.id"), primary_key=True),
-    Column("login", Text, primary_key=True),  # as in submissions, its origin before; "": all
+    Column("login", Text, primary_key=True),  # its avatar id, such as "login:7"; "": all
     Column("period", String(5), primary_key=True),  # hour, day, month
     Column("messages", Integer, nullable=False),
 )
