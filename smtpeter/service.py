@@ -48,6 +48,7 @@ from smtpeter.readers import links as links_of
 from smtpeter.readers import readers, renew_places, reworking, workers
 from smtpeter.renewal import Current, Renewal
 from smtpeter.reworking import Reworking
+from smtpeter.signing import Signing
 from smtpeter.smtp.factory import ConnectionLimit, SmtpFactory
 from smtpeter.smtp.server import ServerSettings, Surroundings
 from smtpeter.smtp.session import Limits
@@ -58,7 +59,7 @@ from smtpeter.store import messages, queue
 from smtpeter.store.database import Database, StoreError
 from smtpeter.store.keys import KeySource
 from smtpeter.store.store import Store
-from smtpeter.threads import Threads
+from smtpeter.threads import Threads, ThreadsEnded
 from smtpeter.tls import CertificateWatch, ServerTLS, server_tls
 from smtpeter.transform.instructions import remove_instructions
 from smtpeter.transform.pipeline import Pipeline, Stage, always
@@ -257,9 +258,11 @@ def take_out(
             Stage("texts", always, rework.apply),
             Stage("instructions", always, lambda draft: remove_instructions(draft, prefixes)),
             Stage("received", always, lambda draft: add_received(draft, config.hostname)),
+            # nothing may change a message that is signed
+            Stage("dkim", always, Signing(store, threads.call).apply),
         ],
         reactor,
-        (*STORE_TROUBLE, WorkersBusy, WorkersEnded),
+        (*STORE_TROUBLE, WorkersBusy, WorkersEnded, ThreadsEnded),
     )
     courier = Courier(
         store,
