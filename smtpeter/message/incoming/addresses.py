@@ -1,0 +1,54 @@
+"""Mail addresses as they stand in texts that nobody wrote for a program."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+# Letters of the Far East are none of it: no blank stands between them and an address.
+_NOT_LOCAL = r"\s<>()\[\]\",:;@\\`|\u00ab\u00bb\u2018-\u201f\u2e80-\uffef"
+_LOCAL = rf"(?:\"[^\"\s]{{1,64}}\"|[^{_NOT_LOCAL}'*=][^{_NOT_LOCAL}]{{0,127}}+)"
+_DOMAIN = r"(?:[a-z0-9_\u00c0-\u04ff][a-z0-9_.\-\u00c0-\u04ff]{0,254}(?<!\.)|\[[\w.:]{3,60}\])"
+BARE = rf"(?P<address>{_LOCAL}@{_DOMAIN})"
+_OPENING = r"[<\"'(\[`\u00ab\u2018-\u201f\u300c\uff08]{0,2}(?:(?:mailto|smtp|rfc822):)?"
+_CLOSING = r"[>\"')\]\u00bb\u2018-\u201f\u300d\uff09]{0,2}"
+MARKED = _OPENING + BARE + _CLOSING
+
+# It begins where a word does, so that no word is read twice. A domain may have no dot: then it
+# is one of a local network.
+_ADDRESS = re.compile(rf"(?<![^{_NOT_LOCAL}'*=]){BARE}", re.IGNORECASE)
+_OPENED = re.compile(rf"{_OPENING}\Z", re.IGNORECASE)
+_CLOSED = re.compile(rf"\A{_CLOSING}", re.IGNORECASE)
+_GLUED = re.compile(r"(?:smtp|rcpt|to|rfc822)=", re.IGNORECASE)
+_CONTEXT_CHARACTERS = 100
+
+
+class Found(NamedTuple):
+    """
+    An address in a text.
+
+    Attributes:
+        before: what stands in front, without quotes, brackets, and blanks at its end.
+        after: what stands behind, without those at its beginning.
+    """
+
+    address: str
+    before: str
+    after: str
+
+
+def addresses_in(text: str) -> Iterator[Found]:
+    """All addresses in a text, and a little of what stands around each."""
+    if "@" not in text:
+        return
+    for match in _ADDRESS.finditer(text):
+        glued = _GLUED.match(match["address"])
+        start = glued.end() + match.start() if glued else match.start()
+        before = text[max(start - _CONTEXT_CHARACTERS, 0) : start]
+        after = text[match.end() : match.end() + _CONTEXT_CHARACTERS]
+        yield Found(
+            text[start : match.end()],
+            _OPENED.sub("", before).rstrip(),
+            _CLOSED.sub("", after).lstrip(),
+        )
