@@ -12,8 +12,8 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
-from smtpeter.store.database import Database, StorageFull, StoreUnavailable
-from smtpeter.store.writer import Change, GroupCommitWriter
+from smtpeter.store.database import Database, StorageFull, StoreError, StoreUnavailable
+from smtpeter.store.writer import Change, GroupCommitWriter, Planned
 
 READERS = 4
 LOOK_SECONDS = 1.0  # between looks at the free disk
@@ -98,13 +98,25 @@ class Store(Service):
         Fails with `StorageFull` already while there is still room to record what becomes
         of the mail that waits.
         """
+        trouble = self._no_room(octets)
+        return fail(trouble) if trouble else self._writer.commit(changes)
+
+    def add_planned(
+        self, plan: Callable[..., Planned[_T]], *args: Any, octets: int
+    ) -> Deferred[_T]:
+        """The same of changes that `plan(connection, *args)` gives inside the transaction."""
+        trouble = self._no_room(octets)
+        return fail(trouble) if trouble else self._writer.commit_planned(plan, *args)
+
+    def _no_room(self, octets: int) -> StoreError | None:
+        """Why mail of the given size cannot be taken; None when it can."""
         try:
             free_octets = self._free_octets()
         except OSError as error:
-            return fail(StoreUnavailable(f"{self.database.directory}: {error.strerror}"))
+            return StoreUnavailable(f"{self.database.directory}: {error.strerror}")
         if free_octets < self._min_free_octets + octets:
-            return fail(StorageFull("the free disk space is below database.min_free"))
-        return self._writer.commit(changes)
+            return StorageFull("the free disk space is below database.min_free")
+        return None
 
     def _free_octets(self) -> int:
         """As of at most a second ago."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from typing import Protocol as Shape
 
 from attrs import field
@@ -51,11 +51,20 @@ class Change:
 
 
 @frozen
+class Planned(Generic[_T]):
+    """What is to be written, and what whoever asked for it is told when it is."""
+
+    changes: Sequence[Change]
+    answer: _T
+
+
+@frozen
 class _Waiting:
     """Changes, or a function to call in the transaction, and who wants to know the end."""
 
-    changes: Sequence[Change]
-    function: Callable[[Connection], Any] | None
+    changes: Sequence[Change] = ()
+    function: Callable[[Connection], Any] | None = None
+    plan: Callable[[Connection], Planned[Any]] | None = None
     done: Deferred[Any] = field(factory=Deferred)
 
 
@@ -127,11 +136,20 @@ class GroupCommitWriter:
 
         Fails with `StoreError`, or with SQLAlchemy's IntegrityError where a row clashes.
         """
-        return self._submit(_Waiting(changes, None))
+        return self._submit(_Waiting(changes))
 
     def transact(self, function: Callable[..., _T], *args: Any) -> Deferred[_T]:
         """Call `function(connection, *args)` in the thread of the writer, then commit."""
-        return self._submit(_Waiting((), lambda connection: function(connection, *args)))
+        return self._submit(_Waiting(function=lambda connection: function(connection, *args)))
+
+    def commit_planned(self, plan: Callable[..., Planned[_T]], *args: Any) -> Deferred[_T]:
+        """
+        Call `plan(connection, *args)` in the thread of the writer, and write what it says.
+
+        It sees what the plans before it in the same commit have written themselves. What they
+        said is written after all of them, with the changes of others.
+        """
+        return self._submit(_Waiting(plan=lambda connection: plan(connection, *args)))
 
     def _submit(self, waiting: _Waiting) -> Deferred[Any]:
         if self._stopped:
@@ -197,15 +215,22 @@ class GroupCommitWriter:
 
     def _write_together(self, group: list[_Waiting]) -> list[Any]:
         with self._database.begin() as connection:
-            for statement, rows in merged(group).items():
+            planned = [
+                each.plan(connection) if each.plan else Planned(each.changes, None)
+                for each in group
+            ]
+            for statement, rows in merged(planned).items():
                 self._statements.run(connection, statement, rows)
-            return [each.function and each.function(connection) for each in group]
+            return [
+                each.function(connection) if each.function else plan.answer
+                for each, plan in zip(group, planned, strict=True)
+            ]
 
 
-def merged(group: Sequence[_Waiting]) -> dict[UpdateBase, list[Mapping[str, Any]]]:
+def merged(planned: Sequence[Planned[Any]]) -> dict[UpdateBase, list[Mapping[str, Any]]]:
     """The rows of a group, gathered by statement in the order the statements first came."""
     rows: dict[UpdateBase, list[Mapping[str, Any]]] = {}
-    for waiting in group:
-        for change in waiting.changes:
+    for each in planned:
+        for change in each.changes:
             rows.setdefault(change.statement, []).extend(change.rows)
     return rows

@@ -12,7 +12,7 @@ from smtpeter.store import store as module
 from smtpeter.store.database import Database, StorageFull, StoreUnavailable
 from smtpeter.store.store import Store
 from smtpeter.store.tables import nudges
-from smtpeter.store.writer import Change
+from smtpeter.store.writer import Change, Planned
 from tests.store.cases import NOW
 from tests.store.postgresql import cluster
 
@@ -109,6 +109,16 @@ class StoreTests(StoreCase):
         await self.store.add([nudge("a")], octets=1000)
         self.assertEqual(["a"], await self.store.read(receivers))
 
+    async def test_planned_mail(self) -> None:
+        """So is mail that is planned in the transaction."""
+
+        def plan(connection: Connection, name: str) -> Planned[int]:
+            return Planned([nudge(name)], len(receivers(connection)))
+
+        self.assertEqual(0, await self.store.add_planned(plan, "a", octets=1000))
+        self.assertEqual(1, await self.store.add_planned(plan, "b", octets=1000))
+        self.assertEqual(["a", "b"], await self.store.read(receivers))
+
     async def test_stop_finishes(self) -> None:
         """What was asked for before the stop is done before its end."""
         asked: list[Deferred[None]] = [self.store.commit(nudge(str(n))) for n in range(100)]
@@ -140,6 +150,7 @@ class RoomTests(StoreCase):
         """Below the least room new mail is refused; outcomes are still recorded."""
         store = self.started(min_free_octets=1 << 60)
         self.failureResultOf(store.add([nudge("a")], octets=1), StorageFull)
+        self.failureResultOf(store.add_planned(lambda _: Planned((), 1), octets=1), StorageFull)
         await store.commit(nudge("b"))
         self.assertEqual(["b"], await store.read(receivers))
 

@@ -8,7 +8,14 @@ from twisted.internet.defer import Deferred
 from smtpeter.store import writer as module
 from smtpeter.store.database import StorageFull, StoreUnavailable, ValueRefused
 from smtpeter.store.tables import idempotency, nudges
-from smtpeter.store.writer import FEW, GROUP_LIMIT, Change, GroupCommitWriter, WriterBusy
+from smtpeter.store.writer import (
+    FEW,
+    GROUP_LIMIT,
+    Change,
+    GroupCommitWriter,
+    Planned,
+    WriterBusy,
+)
 from tests.store.cases import NOW, WAIT_SECONDS, CallsFromThreads, DatabaseCase, OnPostgresql
 
 ADD_NUDGE = insert(nudges)
@@ -208,6 +215,43 @@ class WriterTests(DatabaseCase):
                 raise error
 
         return begun
+
+    def test_plan(self) -> None:
+        """What a plan says is written in the same commit; plans see what those before wrote."""
+        seen: list[list[str]] = []
+
+        def plan(connection: Connection, name: str) -> Planned[str]:
+            seen.append(receivers(connection))
+            connection.execute(ADD_NUDGE, {"destination": f"by {name}", "created": NOW})
+            return Planned([nudge(f"for {name}")], f"{name} is planned")
+
+        waiting: list[Deferred[Any]] = [
+            self.writer.commit_planned(plan, "a"),
+            self.writer.commit([nudge("c")]),
+            self.writer.commit_planned(plan, "b"),
+        ]
+        self.write()
+        answers = [self.successResultOf(each) for each in waiting]
+        self.assertEqual(["a is planned", None, "b is planned"], answers)
+        self.assertEqual([[], ["by a"]], seen)
+        self.assertEqual(["by a", "by b", "for a", "c", "for b"], self.written())
+        self.assertEqual(1, self.commits)
+
+    def test_plan_clashes(self) -> None:
+        """A plan that clashes leaves nothing behind, and the others are planned again."""
+
+        def plan(connection: Connection, name: str) -> Planned[list[str]]:
+            before = receivers(connection)
+            connection.execute(ADD_NUDGE, {"destination": name, "created": NOW})
+            return Planned([key("same")], before)
+
+        first, second = (self.writer.commit_planned(plan, name) for name in ("a", "b"))
+        third = self.writer.commit_planned(lambda c: Planned((), receivers(c)))
+        self.write()
+        self.assertEqual([], self.successResultOf(first))
+        self.failureResultOf(second, IntegrityError)
+        self.assertEqual(["a"], self.successResultOf(third))
+        self.assertEqual(["a"], self.written())
 
     def test_database_fails(self) -> None:
         """When the database itself fails, nobody of the group waits for it a second time."""
