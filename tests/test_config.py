@@ -313,6 +313,17 @@ class RuleTests(FileTestCase):
             self.faults('[smtp]\nmax_message_size = "1GiB"'),
         )
 
+    def test_zone(self) -> None:
+        """A zone that is hosted has a name."""
+        self.assertEqual(
+            ["dns.zone: needed when dns.hosted is true"], self.faults("[dns]\nhosted = true")
+        )
+        text = 'hosted = true\nzone = "DNS.Relay.example"\nnameservers = ["ns.relay.example"]'
+        dns = self.loaded(f"[dns]\n{text}").dns
+        self.assertEqual(("dns.relay.example", ("ns.relay.example",)), (dns.zone, dns.nameservers))
+        [fault] = self.faults('[dns]\nnameservers = ["a..example"]')
+        self.assertIn("dns.nameservers: found", fault)
+
     def test_greedy_receiver(self) -> None:
         """A receiver that may have every place is doubtful, but allowed."""
         text = """

@@ -16,6 +16,7 @@ def broken_rules(config: Config) -> Iterator[Broken]:
     yield from _listeners(config)
     yield from _room(config)
     yield from _smarthost(config)
+    yield from _zone(config)
 
 
 def doubts(config: Config) -> Iterator[str]:
@@ -73,6 +74,11 @@ def _room(config: Config) -> Iterator[Broken]:
     for key, octets in room.items():
         if octets < config.smtp.max_message_octets:
             yield (key, "smtp.max_message_size"), "allowed: no less than smtp.max_message_size"
+
+
+def _zone(config: Config) -> Iterator[Broken]:
+    if config.dns.hosted and not config.dns.zone:
+        yield ("dns.zone", "dns.hosted"), "needed when dns.hosted is true"
 
 
 def _smarthost(config: Config) -> Iterator[Broken]:

@@ -124,6 +124,25 @@ class Tracking:
     places: Path | None = key("places", values.file_or_nothing, "")
 
 
+@frozen
+class Dns:
+    """
+    The zone that sender domains point into, and what is checked of them.
+
+    Attributes:
+        hosted: whether name servers serve `zone`, as `smtpeter dns --zone` prints it.
+        nameservers: those of the zone; without any its SOA and NS records are made elsewhere.
+        rotation_seconds: how long a key of a sender domain signs where the zone is hosted.
+        certificate_authority: who issues certificates for tracking hosts, as in CAA records.
+    """
+
+    hosted: bool = key("hosted", values.switch, False)
+    zone: str = key("zone", values.host_or_nothing, "")
+    nameservers: tuple[str, ...] = key("nameservers", values.hosts, [])
+    rotation_seconds: int = key("rotation", values.duration("1d", "365d"), "30d")
+    certificate_authority: str = key("certificate_authority", values.host_or_nothing, "")
+
+
 CONNECTIONS = values.whole_number(1, 10_000)
 
 
@@ -204,6 +223,7 @@ class Config:
     accounts: Accounts = section("accounts", Accounts)
     http: Http = section("http", Http)
     tracking: Tracking = section("tracking", Tracking)
+    dns: Dns = section("dns", Dns)
     delivery: Delivery = section("delivery", Delivery)
     path: Path | None = None
 

@@ -107,6 +107,11 @@ def host_or_nothing(value: object) -> str:
     return _parsed(parse_host, value, 'a host name such as "clicks.example.com", or ""')
 
 
+def hosts(value: object) -> tuple[str, ...]:
+    """Host names in lower case."""
+    return _each_once(parse_host, value, 'a list of host names such as ["ns1.example.com"]')
+
+
 def address_or_nothing(value: object) -> str:
     if value == "" or (isinstance(value, str) and is_ip_address(value)):
         return str(value)
