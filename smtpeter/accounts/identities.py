@@ -15,6 +15,7 @@ from smtpeter.expiring import Expiring
 from smtpeter.message.features import REST_DEFAULTS, Features
 from smtpeter.store import accounts as store
 from smtpeter.store.database import StoreError
+from smtpeter.store.standing import PLAIN, Standing, standing_of
 from smtpeter.values import frozen
 
 IDENTITY_SECONDS = 1.0  # whoever revokes or forbids waits this long: then it holds everywhere
@@ -40,6 +41,7 @@ class Identity:
         origin: the door it opens, "smtp" or "rest".
         login: the user name, the account's e-mail address, or the token's label.
         password_hash: "" for a token.
+        standing: what there is about the account, and about this way to log in.
     """
 
     avatar_id: bytes
@@ -49,6 +51,7 @@ class Identity:
     login: str
     features: Features
     password_hash: str = field(default="", repr=False)
+    standing: Standing = PLAIN
 
 
 def find_login(connection: Connection, username: str) -> Identity | None:
@@ -58,7 +61,7 @@ def find_login(connection: Connection, username: str) -> Identity | None:
 
 def find_account(connection: Connection, email: str) -> Identity | None:
     """The account of that address, unless its owner keeps it from SMTP."""
-    return _of_account(store.account_by_email(connection, email))
+    return _of_account(connection, store.account_by_email(connection, email))
 
 
 def find_token(connection: Connection, digest: str) -> Identity | None:
@@ -73,7 +76,7 @@ def find_avatar(connection: Connection, avatar_id: bytes) -> Identity | None:
         case b"login":
             return _of_login(connection, store.login_by_id(connection, int(number)))
         case b"account":
-            return _of_account(store.account_by_id(connection, int(number)))
+            return _of_account(connection, store.account_by_id(connection, int(number)))
         case b"token":
             return _of_token(connection, store.token_by_id(connection, int(number)))
         case _:
@@ -85,28 +88,32 @@ def _of_login(connection: Connection, login: store.Login | None) -> Identity | N
         return None
     account = store.account_by_id(connection, login.account_id)
     assert account is not None  # a foreign key sees to it
+    avatar_id = b"login:%d" % login.id
     return Identity(
-        avatar_id=b"login:%d" % login.id,
+        avatar_id=avatar_id,
         account_id=account.id,
         may_send=account.may_send,
         origin="smtp",
         login=login.username,
         features=evolve(login.features, priority=login.settings.priority),
         password_hash=login.password_hash,
+        standing=_standing(connection, account, avatar_id),
     )
 
 
-def _of_account(account: store.Account | None) -> Identity | None:
+def _of_account(connection: Connection, account: store.Account | None) -> Identity | None:
     if account is None or not account.smtp_account_login:
         return None
+    avatar_id = b"account:%d" % account.id
     return Identity(
-        avatar_id=b"account:%d" % account.id,
+        avatar_id=avatar_id,
         account_id=account.id,
         may_send=account.may_send,
         origin="smtp",
         login=account.email,
         features=Features(),
         password_hash=account.password_hash,
+        standing=_standing(connection, account, avatar_id),
     )
 
 
@@ -115,14 +122,20 @@ def _of_token(connection: Connection, token: store.Token | None) -> Identity | N
         return None
     account = store.account_by_id(connection, token.account_id)
     assert account is not None  # a foreign key sees to it
+    avatar_id = b"token:%d" % token.id
     return Identity(
-        avatar_id=b"token:%d" % token.id,
+        avatar_id=avatar_id,
         account_id=account.id,
         may_send=account.may_send,
         origin="rest",
         login=token.name,
         features=evolve(REST_DEFAULTS, priority=token.settings.priority),
+        standing=_standing(connection, account, avatar_id),
     )
+
+
+def _standing(connection: Connection, account: store.Account, avatar_id: bytes) -> Standing:
+    return standing_of(connection, account.id, account.pool, avatar_id.decode())
 
 
 class Identities:

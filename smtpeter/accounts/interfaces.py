@@ -8,6 +8,7 @@ from zope.interface import Attribute, Interface, implementer
 
 from smtpeter.message.envelope import Accepted, Submission
 from smtpeter.message.features import Features
+from smtpeter.store.standing import PLAIN, Standing
 from smtpeter.values import frozen
 
 
@@ -52,12 +53,15 @@ class SenderInfo:
         origin: "smtp" or "rest".
         login: the user name, the account's e-mail address, or the token's label.
         features: what holds for messages that do not say otherwise.
+        payer: whose quotas hold, besides those of the account.
     """
 
     account_id: int
     origin: str
     login: str
     features: Features
+    payer: str = ""
+    standing: Standing = PLAIN
 
 
 class IIntake(Interface):

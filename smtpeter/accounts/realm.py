@@ -54,7 +54,14 @@ def _permitted(identity: Identity | None) -> SenderInfo:
         raise no_longer_valid()
     if not identity.may_send:
         raise no_permission()
-    return SenderInfo(identity.account_id, identity.origin, identity.login, identity.features)
+    return SenderInfo(
+        identity.account_id,
+        identity.origin,
+        identity.login,
+        identity.features,
+        identity.avatar_id.decode(),
+        identity.standing,
+    )
 
 
 def _cannot_be_asked(failure: Failure) -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
+from sqlalchemy import update
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -13,7 +14,9 @@ from smtpeter.accounts.identities import IDENTITY_SECONDS, Identities, Identity
 from smtpeter.accounts.interfaces import CheckUnavailable
 from smtpeter.message.features import ALL_ON, REST_DEFAULTS, Features
 from smtpeter.store import accounts as store
+from smtpeter.store import quotas, tables
 from smtpeter.store.settings import LoginSettings
+from smtpeter.store.standing import Standing
 from tests.accounts.fakes import NOW, MemoryStore
 
 Lookup = Coroutine[Deferred[Any], Any, Identity | None] | Deferred[Identity | None]
@@ -75,6 +78,21 @@ class IdentitiesTests(SynchronousTestCase):
             identity = self.found(lookup)
             assert identity is not None
             self.assertEqual(priority, identity.features.priority)
+
+    def test_standing(self) -> None:
+        """What there is about the account, and about a way to log in, is found with it."""
+        login = self.store.login(self.noor, "abc")
+        store.add_token(self.store.connection, self.noor.id, "d" * 64, NOW)
+        quotas.write(self.store.connection, self.noor.id, f"login:{login.id}", {"hour": 5})
+        self.store.connection.execute(update(tables.accounts).values(pool="fast"))
+        for lookup, limited in (
+            (self.identities.login("abc"), True),
+            (self.identities.token("d" * 64), False),
+            (self.identities.account("noor@shop.example"), False),
+        ):
+            identity = self.found(lookup)
+            assert identity is not None
+            self.assertEqual(Standing("fast", limited=limited), identity.standing)
 
     def test_token_without_label(self) -> None:
         """A token without a label goes by its number."""

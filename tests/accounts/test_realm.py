@@ -92,17 +92,19 @@ class RealmTests(SynchronousTestCase):
     def test_login(self) -> None:
         """Who logs in to SMTP submits with the features of the login."""
         who = self.who(UsernamePassword(b"abc123", b"pass word"))
-        self.assertEqual(SenderInfo(self.noor.id, "smtp", "abc123", ALL_ON), who)
+        self.assertEqual(SenderInfo(self.noor.id, "smtp", "abc123", ALL_ON, "login:1"), who)
 
     def test_account(self) -> None:
         """Who logs in by the account itself submits with every feature off."""
         who = self.who(UsernamePassword(b"noor@shop.example", b"pass word"))
-        self.assertEqual(SenderInfo(self.noor.id, "smtp", "noor@shop.example", Features()), who)
+        self.assertEqual(
+            SenderInfo(self.noor.id, "smtp", "noor@shop.example", Features(), "account:1"), who
+        )
 
     def test_token(self) -> None:
         """Who shows a token submits with the defaults of REST."""
         who = self.who(BearerToken("Abc123"))
-        self.assertEqual(SenderInfo(self.noor.id, "rest", "shop", REST_DEFAULTS), who)
+        self.assertEqual(SenderInfo(self.noor.id, "rest", "shop", REST_DEFAULTS, "token:1"), who)
 
     def test_sender_tells_its_account(self) -> None:
         """A sender tells which account it is of and whether that may send."""
