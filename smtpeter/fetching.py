@@ -11,7 +11,12 @@ from urllib.parse import urljoin
 from attrs import field
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.interfaces import (
+    IOpenSSLClientConnectionCreator,
+    IProtocol,
+    IProtocolFactory,
+    IStreamClientEndpoint,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
@@ -28,6 +33,8 @@ from smtpeter.values import frozen
 MAX_REDIRECTS = 5
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 10.0
+
+TlsFor = Callable[[str], IOpenSSLClientConnectionCreator]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -56,13 +63,22 @@ class Fetcher:
     Args:
         reactor: connects, resolves names and tells the time.
         private: whether loopback and private networks may be reached.
-        trust_root: whose certificates are good; None for those that the system trusts.
+        redirects: how many are followed.
+        tls_for: makes what secures a connection to a host, and verifies its name.
     """
 
-    def __init__(self, reactor: Any, *, private: bool = False, trust_root: Any = None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        private: bool = False,
+        redirects: int = MAX_REDIRECTS,
+        tls_for: TlsFor = optionsForClientTLS,
+    ) -> None:
         self._reactor = reactor
         self._connecting = reactor if private else PublicReactor(reactor)
-        self._trust_root = trust_root
+        self._redirects = redirects
+        self._tls_for = tls_for
 
     def fetch(self, url: str, max_octets: int, media_type: str) -> Deferred[Fetched]:
         """
@@ -76,7 +92,7 @@ class Fetcher:
         return fetching.addErrback(_translated)
 
     async def _fetch(self, url: str, max_octets: int, media_type: str) -> Fetched:
-        connections = _Connections(self._connecting, self._trust_root)
+        connections = _Connections(self._connecting, self._tls_for)
         agent = Agent.usingEndpointFactory(self._reactor, connections)
         try:
             response = await self._ask(agent, connections, url, media_type)
@@ -94,14 +110,14 @@ class Fetcher:
     ) -> IResponse:
         """Follow redirects; what is said beside them is not read."""
         headers = Headers({"user-agent": ["smtpeter"], "accept": [f"{media_type}*"]})
-        for _ in range(1 + MAX_REDIRECTS):
+        for _ in range(1 + self._redirects):
             response: IResponse = await agent.request(b"GET", url.encode("ascii"), headers)
             if response.code not in _REDIRECTS:
                 return response
             connections.abort()
             (location, *_) = response.headers.getRawHeaders("location", [""])
             url = urljoin(url, location)
-        raise FetchFailed(f"it is behind more than {MAX_REDIRECTS} redirects")
+        raise FetchFailed(f"it is behind more than {self._redirects} redirects")
 
 
 def _examine(
@@ -122,9 +138,9 @@ def _examine(
 class _Connections:
     """The connections of one fetch; a stranger may not keep any of them open."""
 
-    def __init__(self, reactor: Any, trust_root: Any) -> None:
+    def __init__(self, reactor: Any, tls_for: TlsFor) -> None:
         self._reactor = reactor
-        self._trust_root = trust_root
+        self._tls_for = tls_for
         self._opened: list[Any] = []
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
@@ -133,8 +149,8 @@ class _Connections:
         plain = HostnameEndpoint(self._reactor, uri.host, uri.port, CONNECT_SECONDS)
         if uri.scheme == b"http":
             return _Noting(plain, self._opened.append)
-        options = optionsForClientTLS(uri.host.decode("ascii"), self._trust_root)
-        return _Noting(wrapClientTLS(options, plain), self._opened.append)
+        creator = self._tls_for(uri.host.decode("ascii"))
+        return _Noting(wrapClientTLS(creator, plain), self._opened.append)
 
     def abort(self) -> None:
         """Close them all, without waiting for the other side."""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.ssl import optionsForClientTLS
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.fetching import MAX_REDIRECTS, TOTAL_SECONDS, Fetched, Fetcher, FetchFailed
@@ -122,6 +124,13 @@ class FetcherTests(SynchronousTestCase):
         self.assert_failed(fetching, "more than 5 redirects")
         self.assertEqual(1 + MAX_REDIRECTS, len(self.network.asked))
 
+    def test_no_redirects(self) -> None:
+        """Where none is to be followed none is."""
+        self.fetcher = Fetcher(self.network, redirects=0)
+        fetching = self.answered(response("Location: /other.png", status="302 Found"))
+        self.assert_failed(fetching, "more than 0 redirects")
+        self.assertEqual(1, len(self.network.asked))
+
     def test_inside(self) -> None:
         """No URL leads into our own network, by name, by address, or by a redirect."""
         for url in (
@@ -150,6 +159,18 @@ class FetcherTests(SynchronousTestCase):
         self.fetch("https://shop.example/")
         self.assertEqual([("1.1.1.1", 443)], self.network.asked)
         self.assertEqual(b"\x16\x03", self.network.accept().received[:2])  # a handshake
+
+    def test_verified(self) -> None:
+        """Who fetches may say how a host is to prove its name."""
+        asked: list[str] = []
+
+        def tls_for(host: str) -> IOpenSSLClientConnectionCreator:
+            asked.append(host)
+            return optionsForClientTLS(host)
+
+        self.fetcher = Fetcher(self.network, tls_for=tls_for)
+        self.fetch("https://shop.example/")
+        self.assertEqual(["shop.example"], asked)
 
     def test_no_url(self) -> None:
         """What is no URL of the web fails like all else."""
