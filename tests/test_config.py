@@ -15,6 +15,7 @@ from smtpeter.config import (
     known_keys,
     load,
 )
+from smtpeter.config.sections import Pool, Suppression
 from smtpeter.units import Endpoint
 
 ROOT = Path(__file__).parent.parent
@@ -124,7 +125,7 @@ class DerivedTests(FileTestCase):
         self.assertEqual(Path("/etc/k.pem"), config.tls.private_key)
 
     def test_receivers(self) -> None:
-        """A receiver's own table overrides one limit and inherits the other."""
+        """A receiver's own table overrides one limit and inherits the others."""
         config = self.loaded(
             '[delivery]\nconnections = 5\nrate = "60/m"\n'
             '[delivery.receivers."Gmail.com"]\nconnections = 20\n'
@@ -133,6 +134,27 @@ class DerivedTests(FileTestCase):
         self.assertEqual(Limits(20, 1.0), config.delivery.limits("gmail.com"))
         self.assertEqual(Limits(5, None), config.delivery.limits("slow.example"))
         self.assertEqual(Limits(5, 1.0), config.delivery.limits("other.example"))
+
+    def test_pools(self) -> None:
+        """A pool has addresses, and may have a name; other mail is sent as `bind` says."""
+        config = self.loaded(
+            '[delivery]\nbind = "192.0.2.1"\n'
+            '[delivery.pools.news]\naddresses = ["192.0.2.17", "2001:DB8::17"]\n'
+            'hostname = "News.example"\n[delivery.pools.b-2]\naddresses = ["192.0.2.18"]\n'
+        )
+        news = Pool(("192.0.2.17", "2001:db8::17"), "news.example")
+        self.assertEqual({"news": news, "b-2": Pool(("192.0.2.18",), "")}, config.delivery.pools)
+        self.assertEqual(
+            [news.addresses, ("192.0.2.18",), ("192.0.2.1",), ("192.0.2.1",)],
+            [config.delivery.sources(pool) for pool in ("news", "b-2", "", "gone")],
+        )
+        self.assertEqual((), Config().delivery.sources("news"))
+
+    def test_suppression(self) -> None:
+        """Each reason has its own duration, or none."""
+        self.assertEqual(Suppression(180 * 86_400, None, None), Config().suppression)
+        config = self.loaded('[suppression]\nmailbox = "never"\ncomplaint = "2h"')
+        self.assertEqual(Suppression(None, 7200, None), config.suppression)
 
     def test_password_file(self) -> None:
         """The smart host's password is read from its file, less the newline at its end."""
@@ -201,7 +223,12 @@ class FaultTests(FileTestCase):
     def test_unknown_key(self) -> None:
         """A key like no other is answered with all that are allowed there."""
         self.assertEqual(
-            ["accounts.zzz: unknown key; allowed here: require_sender_domain, bcrypt_cost"],
+            [
+                (
+                    "accounts.zzz: unknown key; allowed here: require_sender_domain, "
+                    "bcrypt_cost, over_quota"
+                )
+            ],
             self.faults("[accounts]\nzzz = 1"),
         )
 
@@ -230,6 +257,36 @@ class FaultTests(FileTestCase):
                 '[delivery.receivers."gmail.com"]\nrate = "fast"\n'
                 '[delivery.receivers."not a host"]\nconnections = 1'
             ),
+        )
+
+    def test_pool_faults(self) -> None:
+        """So do faults in a pool's table; a pool without addresses is none."""
+        for text, fault in (
+            ("a]", "a.addresses: needed: one or more IP addresses of this machine"),
+            (
+                '"New Mail"]',
+                (
+                    '"New Mail": allowed: a word of small letters, digits and hyphens such as '
+                    '"newsletters"'
+                ),
+            ),
+            (
+                'b]\naddresses = ["host.example"]',
+                (
+                    'b.addresses: found ["host.example"]; allowed: a list of IP addresses of this '
+                    'machine such as ["192.0.2.17", "2001:db8::17"]'
+                ),
+            ),
+        ):
+            self.assertEqual([f"delivery.pools.{fault}"], self.faults(f"[delivery.pools.{text}"))
+
+    def test_suppression_faults(self) -> None:
+        """What is neither a duration nor for ever is refused."""
+        [fault] = self.faults('[suppression]\nmailbox = "soon"')
+        self.assertEqual(
+            'suppression.mailbox: found "soon"; allowed: a duration from "1h" to "3650d", '
+            'written as in "30s", "5m", "2h" or "1d", or "never"',
+            fault,
         )
 
     def test_all_faults(self) -> None:

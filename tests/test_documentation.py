@@ -45,7 +45,9 @@ from tests.documentation import (
 )
 
 NOW = 1_795_174_425.0  # 2026-11-20T11:33:45Z
-SECTIONS = ("database", "tls", "smtp", "accounts", "http", "tracking", "dns", "delivery")
+SECTIONS = (
+    *("database", "tls", "smtp", "accounts", "suppression", "http", "tracking", "dns", "delivery"),
+)
 # Lines of a session that need more than a database.
 NOT_OURS = ("cat", "cd", "export", "sqlite3", "twistd")
 

@@ -15,9 +15,8 @@ import attrs
 
 from smtpeter.config.errors import ConfigError
 from smtpeter.config.rules import broken_rules
-from smtpeter.config.sections import Config, Delivery, Limits
+from smtpeter.config.sections import Config, Delivery, Limits, Pool
 from smtpeter.config.values import NotAllowed
-from smtpeter.units import parse_host
 
 ENVIRONMENT_VARIABLE = "SMTPETER_CONFIG"
 MAX_SHOWN_CHARACTERS = 60
@@ -143,20 +142,20 @@ class _Reading:
         if "section" in metadata:
             kind = metadata["section"]
             return kind(**self._attributes(kind, found, f"{where}."))
-        return dict(self._hosts(metadata["table_of"], found, where))
+        return dict(self._named(metadata, found, where))
 
-    def _hosts(
-        self, kind: type[Any], table: dict[str, Any], above: str
+    def _named(
+        self, metadata: Mapping[str, Any], table: dict[str, Any], above: str
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        for name, found in table.items():
-            where = f"{above}.{_quoted(name)}"
+        for written, found in table.items():
+            where = f"{above}.{_quoted(written)}"
             try:
-                host = parse_host(name)
-            except ValueError:
-                self.complain(where, 'allowed: a host name in quotes such as "gmail.com"')
+                name = metadata["names"](written)
+            except NotAllowed as error:
+                self.complain(where, f"allowed: {error}")
                 continue
             if isinstance(found, dict):
-                yield host, self._attributes(kind, found, f"{where}.")
+                yield name, self._attributes(metadata["table_of"], found, f"{where}.")
             else:
                 self.complain(where, f"found {_shown(found)}; allowed: a table")
 
@@ -183,6 +182,7 @@ def _completed(config: Config, base: Path) -> Config:
             config.delivery,
             smarthost_password_file=_below(base, config.delivery.smarthost_password_file),
             receivers=_complete_limits(config.delivery),
+            pools=_complete_pools(config.delivery),
         ),
     )
 
@@ -203,6 +203,11 @@ def _complete_limits(delivery: Delivery) -> dict[str, Limits]:
     general = Limits(delivery.connections, delivery.messages_per_second)
     given: Mapping[str, Any] = delivery.receivers
     return {name: attrs.evolve(general, **own) for name, own in given.items()}
+
+
+def _complete_pools(delivery: Delivery) -> dict[str, Pool]:
+    given: Mapping[str, Any] = delivery.pools
+    return {name: Pool(**own) for name, own in given.items()}
 
 
 def _keys(kind: type[Any]) -> dict[str, attrs.Attribute[Any]]:

@@ -17,6 +17,7 @@ def broken_rules(config: Config) -> Iterator[Broken]:
     yield from _room(config)
     yield from _smarthost(config)
     yield from _zone(config)
+    yield from _pools(config)
 
 
 def doubts(config: Config) -> Iterator[str]:
@@ -94,3 +95,10 @@ def _smarthost(config: Config) -> Iterator[Broken]:
     if delivery.smarthost_username and delivery.tls == "none":
         allowed = f'allowed with {username}: "opportunistic" or "required" or "verified"'
         yield ("delivery.tls", username), f'found "none"; {allowed}'
+
+
+def _pools(config: Config) -> Iterator[Broken]:
+    for name, pool in config.delivery.pools.items():
+        if not pool.addresses:
+            key = f"delivery.pools.{name}.addresses"
+            yield (key,), "needed: one or more IP addresses of this machine"

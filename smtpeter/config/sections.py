@@ -37,9 +37,9 @@ def section(name: str, kind: type[Any]) -> Any:
     return field(factory=kind, metadata={"key": name, "section": kind})
 
 
-def table_of(name: str, kind: type[Any]) -> Any:
-    """An attribute that tables below one table set, each named for a host."""
-    return field(factory=dict, metadata={"key": name, "table_of": kind})
+def table_of(name: str, kind: type[Any], names: values.Reader[str]) -> Any:
+    """An attribute that tables below one table set, each with a name that `names` reads."""
+    return field(factory=dict, metadata={"key": name, "table_of": kind, "names": names})
 
 
 @frozen
@@ -97,6 +97,19 @@ class Accounts:
         "require_sender_domain", values.one_of("never", "always"), "never"
     )
     bcrypt_cost: int = key("bcrypt_cost", values.whole_number(4, 16), 12)
+    over_quota: str = key("over_quota", values.one_of("wait", "refuse"), "wait")
+
+
+SUPPRESSED = values.duration_or_never("1h", "3650d")
+
+
+@frozen
+class Suppression:
+    """How long recipients stay on suppression lists, by what put them there; None for ever."""
+
+    mailbox_seconds: int | None = key("mailbox", SUPPRESSED, "180d")
+    complaint_seconds: int | None = key("complaint", SUPPRESSED, "never")
+    manual_seconds: int | None = key("manual", SUPPRESSED, "never")
 
 
 @frozen
@@ -161,12 +174,26 @@ class Limits:
 
 
 @frozen
+class Pool:
+    """
+    Addresses of this machine that some mail is sent from.
+
+    Attributes:
+        hostname: what is said with EHLO there; "" for that of the service.
+    """
+
+    addresses: tuple[str, ...] = key("addresses", values.addresses, [])
+    hostname: str = key("hostname", values.host_or_nothing, "")
+
+
+@frozen
 class Delivery:
     """
     How messages leave.
 
     Attributes:
         receivers: the limits of receivers that have their own, complete.
+        pools: that accounts and sender domains may be bound to.
         smarthost_password: what `smarthost_password_file` holds.
     """
 
@@ -197,13 +224,20 @@ class Delivery:
     max_content_in_flight_octets: int = key(
         "max_content_in_flight", values.size("1KiB", "1024GiB"), "256MiB"
     )
-    receivers: Mapping[str, Limits] = table_of("receivers", Limits)
+    receivers: Mapping[str, Limits] = table_of("receivers", Limits, values.receiver_name)
+    pools: Mapping[str, Pool] = table_of("pools", Pool, values.pool_name)
     smarthost_password: str = field(default="", repr=False)
 
     def limits(self, receiver: str) -> Limits:
         """The limits of one receiver, named in lower case."""
         general = Limits(self.connections, self.messages_per_second)
         return self.receivers.get(receiver, general)
+
+    def sources(self, pool: str) -> tuple[str, ...]:
+        """The addresses that mail of a pool is sent from; none leave it to the system."""
+        if pool in self.pools:
+            return self.pools[pool].addresses
+        return (self.bind,) if self.bind else ()
 
 
 @frozen
@@ -221,6 +255,7 @@ class Config:
     tls: Tls = section("tls", Tls)
     smtp: Smtp = section("smtp", Smtp)
     accounts: Accounts = section("accounts", Accounts)
+    suppression: Suppression = section("suppression", Suppression)
     http: Http = section("http", Http)
     tracking: Tracking = section("tracking", Tracking)
     dns: Dns = section("dns", Dns)

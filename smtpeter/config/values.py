@@ -30,6 +30,7 @@ MAX_ENTRIES = 1000  # of a list
 
 _FIELD_NAME_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,60}-")
 _WORD = re.compile(r"[!-~]{1,60}")
+_POOL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
 _DATABASE = re.compile(r"sqlite:///.+|postgresql://.+")
 
 
@@ -69,6 +70,19 @@ def duration(least: str, most: str) -> Reader[int]:
     """Seconds, within bounds that are themselves allowed."""
     allowed = f'a duration from "{least}" to "{most}", written as in "30s", "5m", "2h" or "1d"'
     return _between(parse_duration, least, most, allowed)
+
+
+def duration_or_never(least: str, most: str) -> Reader[int | None]:
+    """The same, or None for what never ends."""
+    within = duration(least, most)
+
+    def read(value: object) -> int | None:
+        try:
+            return None if value == "never" else within(value)
+        except NotAllowed as error:
+            raise NotAllowed(f'{error}, or "never"') from None
+
+    return read
 
 
 def size(least: str, most: str) -> Reader[int]:
@@ -116,6 +130,23 @@ def address_or_nothing(value: object) -> str:
     if value == "" or (isinstance(value, str) and is_ip_address(value)):
         return str(value)
     raise NotAllowed('an IP address of this machine, or ""')
+
+
+def addresses(value: object) -> tuple[str, ...]:
+    """IP addresses of this machine, without ports."""
+    allowed = 'a list of IP addresses of this machine such as ["192.0.2.17", "2001:db8::17"]'
+    return _each_once(_parse_address, value, allowed)
+
+
+def receiver_name(value: object) -> str:
+    """The host name that a table is named for, in lower case."""
+    return _parsed(parse_host, value, 'a host name in quotes such as "gmail.com"')
+
+
+def pool_name(value: object) -> str:
+    if isinstance(value, str) and _POOL.fullmatch(value):
+        return value
+    raise NotAllowed('a word of small letters, digits and hyphens such as "newsletters"')
 
 
 def file_or_nothing(value: object) -> Path | None:
@@ -229,6 +260,12 @@ def _parse_resolver(text: str) -> Endpoint:
     if not endpoint.is_address:
         raise ValueError(text)
     return endpoint
+
+
+def _parse_address(text: str) -> str:
+    if not is_ip_address(text):
+        raise ValueError(text)
+    return parse_host(text)
 
 
 def _parse_prefix(text: str) -> str:
