@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import re
 import sys
 import time
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ from smtpeter.accounts.realm import SenderRealm
 from smtpeter.applying import ApplyingDomains
 from smtpeter.budget import ContentBudget
 from smtpeter.config import Config, ConfigError
+from smtpeter.delivery.book import ReceiverBook
 from smtpeter.delivery.carrier import ICarrier
 from smtpeter.delivery.carriers import carrier_for
 from smtpeter.delivery.contents import ContentSource
@@ -36,6 +36,7 @@ from smtpeter.delivery.queue import DeliveryQueue
 from smtpeter.delivery.receivers import QueueSettings
 from smtpeter.delivery.reports import ReportWriter
 from smtpeter.delivery.schedule import Schedule
+from smtpeter.delivery.terms import terms_of
 from smtpeter.events.places import Places
 from smtpeter.firststart import first_start
 from smtpeter.housekeeping import Housekeeping
@@ -279,10 +280,10 @@ def take_out(
     limits = QueueSettings(
         settings.max_connections,
         settings.max_content_in_flight_octets // RECEIVER_SHARE,
-        lambda receiver: current.config.delivery.limits(_host_of(receiver)),
         carrier.destination_of,
     )
-    waiting = DeliveryQueue(store, courier, contents, limits, reactor)
+    book = ReceiverBook(lambda way: terms_of(current.config.delivery, way))
+    waiting = DeliveryQueue(store, courier, carrier, contents, book, limits, reactor)
     nudges = NudgeWatch(store, queue.has_nudges, queue.take_nudges, waiting.nudged, reactor)
     return Outbound(carrier, waiting, nudges)
 
@@ -355,8 +356,3 @@ def site(
     root = root_resource(portal, https=https, in_thread=threads.call, clock=reactor, limits=limits)
     root = TrackingRoot(root, tracking, "https" if https else "http")
     return Site(root, reactor, budget, config.http.max_body_octets)
-
-
-def _host_of(receiver: str) -> str:
-    """The name by which the configuration knows a receiver: a smart host without its port."""
-    return re.sub(r":\d+$", "", receiver)

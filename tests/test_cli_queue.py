@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
@@ -12,19 +13,23 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.cli.output import one_line
 from smtpeter.delivery.judgement import message_event
+from smtpeter.delivery.receivers import Receiver
 from smtpeter.message.content import Content
 from smtpeter.message.features import Features
-from smtpeter.store import messages, queue, tables
+from smtpeter.message.outcome import Outcome, Verdict
+from smtpeter.store import messages, queue, receivers, tables
 from smtpeter.store.accounts import add_account
 from smtpeter.store.database import Database
 from smtpeter.store.events import Event, append
 from smtpeter.store.messages import Message, State
 from smtpeter.store.origins import numbers_of
+from smtpeter.store.receivers import Destination, ReceiverNews
 from smtpeter.store.tables import submissions
 from smtpeter.store.trackingkeys import SETTLING_SECONDS, add_key, existing_keys
 from smtpeter.transform.comparison import SHOWN_LINES
 from smtpeter.transform.identifier import Identifiers
 from tests.commands import NOW, CommandCase
+from tests.delivery.house import FakeLimits
 from tests.store.cases import CONTENT, message, parcel
 
 UNKNOWN = "a" * 16
@@ -87,17 +92,72 @@ class QueueTests(QueueCase):
             {
                 "receiver": "mailbox.example",
                 "depth": 1,
+                "destinations": 1,
                 "oldest": "2023-11-14T22:13:20Z",
                 "next_attempt": "2023-11-14T22:14:20Z",
                 "last_reply": "450 4.7.1 Later",
-                "throttle": {"connections": 10, "messages_per_second": None},
+                "on_their_way": 0,
+                "health": "ok",
+                "throttle": {
+                    "connections": 10,
+                    "messages_per_connection": 1000,
+                    "messages_per_second": None,
+                    "until": None,
+                    "why": "",
+                },
+                "last_replies": [],
             },
             first,
         )
-        self.assertEqual({"connections": 3, "messages_per_second": 2.0}, second["throttle"])
+        throttle = second["throttle"]
+        self.assertEqual((3, 2.0), (throttle["connections"], throttle["messages_per_second"]))
         text = self.text("queue")
         for words in ("mailbox.example", "450 4.7.1 Later", "10 connections", "2/s"):
             self.assertIn(words, text)
+
+    def test_learnt(self) -> None:
+        """Domains at the same hosts are one receiver, with what was learnt of it and why."""
+        self.store(message(destination="one.example"))
+        self.store(message(destination="two.example", due=NOW + 5))
+        self.store(message(destination="elsewhere.example"))
+        receiver = Receiver("mx.hoster.example", "", FakeLimits(), NOW)
+        throttled = Outcome(Verdict.DEFERRED, "error", "mailfrom", 421, "4.7.0", "too fast")
+        until = receiver.heard(throttled, NOW - 1, NOW + 600)
+        assert until is not None
+        news = ReceiverNews(
+            {receiver.name: receiver.as_dict()},
+            found=[
+                Destination(name, receiver.name, ["mx.hoster.example"])
+                for name in ("one.example", "two.example")
+            ],
+        )
+        with self.database.begin() as connection:
+            receivers.save(connection, news, NOW)
+        _, found = self.document("queue")
+        self.assertEqual(
+            ("mx.hoster.example", 2, 2, "paused"),
+            (found["receiver"], found["depth"], found["destinations"], found["health"]),
+        )
+        self.assertEqual("421 too fast", found["throttle"]["why"])
+        self.assertEqual(found["throttle"]["until"], found["next_attempt"])
+        self.assertEqual("rate", found["last_replies"][0]["class"])
+        text = self.text("queue", "--receiver", "mx.hoster.example")
+        self.assertIn("421 too fast", text)
+        self.assertIn("paused", text)
+        retried = self.document("queue", "retry", "--receiver", "mx.hoster.example")
+        self.assertEqual({"retried": 2}, retried)
+
+    def test_pools(self) -> None:
+        """Mail from another pool of addresses has a queue of its own."""
+        self.store(message())
+        self.store(evolve(message(), pool="news"))
+        names = [each["receiver"] for each in self.document("queue")]
+        self.assertEqual(["mailbox.example", "mailbox.example (news)"], names)
+        for name, expected in ((names[0], names), (names[1], names[1:])):
+            found = self.document("queue", "--receiver", name)
+            self.assertEqual(expected, [each["receiver"] for each in found])
+        cancelled = self.document("queue", "cancel", "--receiver", names[1])
+        self.assertEqual({"cancelled": 1}, cancelled)
 
     def test_one_receiver(self) -> None:
         """The overview can be of one receiver, in whatever case it is written."""

@@ -131,9 +131,11 @@ class DerivedTests(FileTestCase):
             '[delivery.receivers."Gmail.com"]\nconnections = 20\n'
             '[delivery.receivers."slow.example"]\nrate = ""\n'
         )
-        self.assertEqual(Limits(20, 1.0), config.delivery.limits("gmail.com"))
-        self.assertEqual(Limits(5, None), config.delivery.limits("slow.example"))
-        self.assertEqual(Limits(5, 1.0), config.delivery.limits("other.example"))
+        self.assertEqual(
+            {"gmail.com": Limits(20, 1.0), "slow.example": Limits(5, None)},
+            config.delivery.receivers,
+        )
+        self.assertEqual(Limits(5, 1.0), config.delivery.limits)
 
     def test_pools(self) -> None:
         """A pool has addresses, and may have a name; other mail is sent as `bind` says."""

@@ -62,7 +62,8 @@ class RenewalTests(SynchronousTestCase):
         self.file.write_text(FILE.format(**values))
 
     def connections(self) -> int:
-        return self.current.config.delivery.limits("slow.example").connections
+        delivery = self.current.config.delivery
+        return delivery.receivers.get("slow.example", delivery.limits).connections
 
     def test_limits(self) -> None:
         """The limits of receivers are taken up, and the queue is told."""

@@ -98,12 +98,6 @@ class BuildTests(ServiceCase):
             [each for each in logged if "delivery.connections" in each.get("doubt", "")]
         )
 
-    def test_limits_of_a_smarthost(self) -> None:
-        """A smart host has the limits of its name, whatever its port."""
-        self.assertEqual("relay.example.net", service._host_of("relay.example.net:587"))
-        self.assertEqual("gmail.com", service._host_of("gmail.com"))
-        self.assertEqual("[IPv6:2001:db8::7]", service._host_of("[IPv6:2001:db8::7]"))
-
 
 class RefusalTests(ServiceCase):
     """Starts that cannot be."""

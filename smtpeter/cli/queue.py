@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,8 @@ from sqlalchemy import Connection
 from smtpeter.cli.command import Commands, Failed, Operator, pass_operator
 from smtpeter.cli.output import answer, json_option, moment, one_line, table
 from smtpeter.cli.values import parse_message_id
-from smtpeter.config import Config
+from smtpeter.delivery.restraint import Restraint, restraint
+from smtpeter.delivery.terms import limits_of
 from smtpeter.store import queue as store
 from smtpeter.store.queue import ReceiverQueue
 
@@ -39,21 +39,24 @@ def queue(
         return
     with operator.database() as database, database.connect() as connection:
         found = store.overview(connection, receiver)
-    config = operator.config()
+    delivery, now = operator.config().delivery, operator.now()
+    told = [
+        (each, restraint(limits_of(delivery, each.receiver), each.state, now)) for each in found
+    ]
     headings = ("receiver", "depth", "oldest", "next attempt", "throttle", "last reply")
     rows = [
         (
             each.receiver,
             str(each.depth),
             moment(each.oldest),
-            moment(each.next_attempt),
-            _throttle_words(config, each.receiver),
-            one_line(each.last_reply, SHOWN_CHARACTERS),
+            moment(max(each.next_attempt, restrained.until)),
+            restrained.words(),
+            one_line(restrained.why or each.last_reply, SHOWN_CHARACTERS),
         )
-        for each in found
+        for each, restrained in told
     ]
     text = table(headings, rows) if rows else "No message waits."
-    answer([_document(each, config) for each in found], text, as_json=as_json)
+    answer([_document(each, restrained) for each, restrained in told], text, as_json=as_json)
 
 
 @queue.command()
@@ -110,32 +113,28 @@ def _not_both(message_id: str | None, receiver: str | None) -> None:
         raise click.UsageError("either an ID or --receiver, not both")
 
 
-def _document(each: ReceiverQueue, config: Config) -> dict[str, Any]:
-    limits = config.delivery.limits(_host(each.receiver))
+def _document(each: ReceiverQueue, restrained: Restraint) -> dict[str, Any]:
     return {
         "receiver": each.receiver,
         "depth": each.depth,
+        "destinations": each.destinations,
         "oldest": moment(each.oldest),
-        "next_attempt": moment(each.next_attempt),
+        "next_attempt": moment(max(each.next_attempt, restrained.until)),
         "last_reply": each.last_reply,
+        "on_their_way": restrained.on_their_way,
+        "health": restrained.health,
         "throttle": {
-            "connections": limits.connections,
-            "messages_per_second": limits.messages_per_second,
+            "connections": restrained.connections,
+            "messages_per_connection": restrained.messages_per_connection,
+            "messages_per_second": restrained.messages_per_second,
+            "until": moment(restrained.until) if restrained.until else None,
+            "why": restrained.why,
         },
+        "last_replies": [
+            {"time": moment(reply.time), "reply": reply.text, "class": reply.meaning}
+            for reply in restrained.last_replies
+        ],
     }
-
-
-def _throttle_words(config: Config, receiver: str) -> str:
-    limits = config.delivery.limits(_host(receiver))
-    words = f"{limits.connections} connections"
-    if limits.messages_per_second is not None:
-        words += f", {limits.messages_per_second:g}/s"
-    return words
-
-
-def _host(receiver: str) -> str:
-    """The name by which the configuration knows a receiver: a smart host without its port."""
-    return re.sub(r":\d+$", "", receiver)
 
 
 def _messages(count: int) -> str:

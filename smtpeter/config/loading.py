@@ -200,7 +200,7 @@ def _derived_url(config: Config) -> str:
 
 
 def _complete_limits(delivery: Delivery) -> dict[str, Limits]:
-    general = Limits(delivery.connections, delivery.messages_per_second)
+    general = delivery.limits
     given: Mapping[str, Any] = delivery.receivers
     return {name: attrs.evolve(general, **own) for name, own in given.items()}
 

@@ -167,10 +167,14 @@ class Limits:
     Attributes:
         connections: at the same time.
         messages_per_second: None for no fixed limit.
+        messages_per_connection: then a new connection is made.
     """
 
     connections: int = key("connections", CONNECTIONS, 10)
     messages_per_second: float | None = key("rate", values.rate, "")
+    messages_per_connection: int = key(
+        "messages_per_connection", values.whole_number(1, 1_000_000), 1000
+    )
 
 
 @frozen
@@ -228,10 +232,10 @@ class Delivery:
     pools: Mapping[str, Pool] = table_of("pools", Pool, values.pool_name)
     smarthost_password: str = field(default="", repr=False)
 
-    def limits(self, receiver: str) -> Limits:
-        """The limits of one receiver, named in lower case."""
-        general = Limits(self.connections, self.messages_per_second)
-        return self.receivers.get(receiver, general)
+    @property
+    def limits(self) -> Limits:
+        """The limits of a receiver that has none of its own."""
+        return Limits(self.connections, self.messages_per_second, self.messages_per_connection)
 
     def sources(self, pool: str) -> tuple[str, ...]:
         """The addresses that mail of a pool is sent from; none leave it to the system."""

@@ -13,7 +13,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from smtpeter.delivery.carrier import Carried, ICarrier, nothing_to_release
+from smtpeter.delivery.carrier import Allowance, Carried, ICarrier, nothing_to_release
+from smtpeter.delivery.route import Way
 from smtpeter.message.content import Content
 from smtpeter.message.envelope import Envelope
 from smtpeter.message.outcome import Outcome, Verdict
@@ -46,9 +47,13 @@ class CaptureCarrier:
     def destination_of(self, domain_key: str) -> str:  # noqa: ARG002
         return RECEIVER
 
+    def way_to(self, destination: str) -> Deferred[Way]:
+        return succeed(Way(destination, destination, ()))
+
     def carry(
         self,
-        receiver: str,  # noqa: ARG002
+        way: Way,  # noqa: ARG002
+        allowance: Allowance,  # noqa: ARG002
         envelope: Envelope,
         content: Content,
         message_id: str,

@@ -10,6 +10,7 @@ from smtpeter.delivery.capture import CaptureCarrier, InThread
 from smtpeter.delivery.carrier import ICarrier
 from smtpeter.delivery.connecting import Connecting
 from smtpeter.delivery.connections import ConnectionLimits, SmtpCarrier
+from smtpeter.delivery.providers import receiver_name
 from smtpeter.delivery.resolver import MailResolver, configured_resolver, system_resolver
 from smtpeter.delivery.route import MxRoute, Route, SmarthostRoute
 from smtpeter.delivery.tls import TlsPolicies, TlsPolicy
@@ -37,20 +38,18 @@ def carrier_for(config: Config, in_thread: InThread, reactor: Any) -> ICarrier:
         if settings.smarthost_username:
             credentials = Credentials(settings.smarthost_username, settings.smarthost_password)
     else:
-        route = MxRoute(resolver, config.hostname, settings.port, random.shuffle)
+        route = MxRoute(resolver, config.hostname, settings.port, receiver_name, random.shuffle)
     tls = TlsPolicies(TlsPolicy(settings.tls), reactor, implicit=route.port == SUBMISSIONS_PORT)
     connecting = Connecting(
         reactor,
         config.hostname,
         tls,
         credentials=credentials,
-        bind_address=settings.bind or None,
+        sources=settings.sources,
     )
     limits = ConnectionLimits(
         total=settings.max_connections,
-        idle_per_receiver=settings.connections,
         idle_seconds=settings.idle_connection_seconds,
-        messages=settings.messages_per_connection,
         grace_seconds=GRACE_SECONDS,
     )
     return SmtpCarrier(route, connecting, reactor, limits)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import random
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -18,7 +20,7 @@ from twisted.internet.error import TimeoutError as ConnectTimedOut
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 
-from smtpeter.delivery.route import Route, Unroutable
+from smtpeter.delivery.route import Route, Unroutable, Way
 from smtpeter.delivery.tls import TlsPolicies, TlsPolicy
 from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.smtp.client import SmtpClient
@@ -37,8 +39,8 @@ class Connecting:
     Args:
         reactor: connects, and tells the time.
         hostname: our own name, for EHLO.
-        bind_address: the IP address to send from; hosts are then only reached over its
-            own IP version. None leaves the choice to the system.
+        sources: the IP addresses of a pool to send from; hosts are then only reached over
+            the IP versions of these. None leave the choice to the system.
     """
 
     def __init__(
@@ -48,12 +50,12 @@ class Connecting:
         tls: TlsPolicies,
         *,
         credentials: Credentials | None = None,
-        bind_address: str | None = None,
+        sources: Callable[[str], Sequence[str]] = lambda _: (),
         timeouts: Timeouts | None = None,
     ) -> None:
         self._reactor = reactor
         self._tls = tls
-        self._bind_address = bind_address
+        self._sources = sources
         self._given_up = False
         self._settings = ClientSettings(
             hostname,
@@ -63,9 +65,12 @@ class Connecting:
             timeouts=timeouts or Timeouts(),
         )
 
-    async def connect(self, route: Route, receiver: str) -> SmtpClient:
+    async def connect(self, route: Route, way: Way, pool: str = "") -> SmtpClient:
         """
         Try the hosts of a receiver, and the addresses of each, until one takes mail.
+
+        Args:
+            pool: of the addresses to send from.
 
         Raises:
             Unroutable: there is no host.
@@ -74,11 +79,15 @@ class Connecting:
         """
         last: Outcome | None = None
         stop = self._reactor.seconds() + SEARCH_SECONDS
-        for host in await route.hosts(receiver):
+        if way.problem is not None:
+            raise ConnectFailed(way.problem)
+        sources = self._sources(pool)
+        for host in route.hosts(way):
             try:
-                for address in self._reachable(host, await route.addresses(host)):
+                addresses = await route.addresses(host)
+                for address, source in _reachable(host, addresses, sources):
                     try:
-                        return await self._open(host, address, route.port)
+                        return await self._open(host, address, route.port, source)
                     except ConnectFailed as failed:
                         last = _weightier(last, failed.outcome)
                         if self._useless_to_go_on(failed.outcome, stop):
@@ -97,28 +106,18 @@ class Connecting:
         login = outcome.state.startswith("auth") and outcome.code != 0
         return login or self._given_up or self._reactor.seconds() >= stop
 
-    def _reachable(self, host: str, addresses: Any) -> list[str]:
-        if self._bind_address is None:
-            return list(addresses)
-        version = ipaddress.ip_address(self._bind_address).version
-        found = [each for each in addresses if ipaddress.ip_address(each).version == version]
-        if not found:
-            text = f"{host} has no IPv{version} address, as {self._bind_address} is"
-            raise Unroutable(Verdict.DEFERRED, "4.4.4", text, host=host)
-        return found
-
-    async def _open(self, host: str, address: str, port: int) -> SmtpClient:
+    async def _open(self, host: str, address: str, port: int, source: str) -> SmtpClient:
         try:
-            return await self._greet(host, address, port, self._tls.for_host(host))
+            return await self._greet(host, address, port, source, self._tls.for_host(host))
         except ConnectFailed as failed:
             if not (failed.tls_failed and self._tls.clear_text_will_do) or self._given_up:
                 raise
-        client = await self._greet(host, address, port, None)
+        client = await self._greet(host, address, port, source, None)
         self._tls.works_without(host)
         return client
 
     async def _greet(
-        self, host: str, address: str, port: int, encryption: Encryption | None
+        self, host: str, address: str, port: int, source: str, encryption: Encryption | None
     ) -> SmtpClient:
         settings = attrs.evolve(self._settings, host=host, encryption=encryption)
         client = SmtpClient(settings, self._reactor)
@@ -128,7 +127,7 @@ class Connecting:
             address,
             port,
             timeout=CONNECT_SECONDS,
-            bindAddress=(self._bind_address, 0) if self._bind_address else None,
+            bindAddress=(source, 0) if source else None,
         )
         try:
             await endpoint.connect(_OneConnection(client))
@@ -153,6 +152,27 @@ class _OneConnection(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> SmtpClient:  # noqa: ARG002
         return self._client
+
+
+def _reachable(
+    host: str, addresses: Sequence[str], sources: Sequence[str]
+) -> list[tuple[str, str]]:
+    """The addresses that can be reached, each with one of ours to send from, "" for any."""
+    if not sources:
+        return [(each, "") for each in addresses]
+    ours: dict[int, list[str]] = {}
+    for each in sources:
+        ours.setdefault(ipaddress.ip_address(each).version, []).append(each)
+    found = [
+        (each, random.choice(ours[version]))  # noqa: S311 - nobody has to be kept from guessing
+        for each in addresses
+        if (version := ipaddress.ip_address(each).version) in ours
+    ]
+    if not found:
+        versions = " or ".join(f"IPv{version}" for version in sorted(ours))
+        text = f"{host} has no {versions} address, as {', '.join(sources)} would need"
+        raise Unroutable(Verdict.DEFERRED, "4.4.4", text, host=host)
+    return found
 
 
 def _weightier(before: Outcome | None, now: Outcome) -> Outcome:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Hashable
 from functools import partial
 from typing import Any
 
@@ -9,10 +11,10 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from smtpeter.delivery.carrier import Carried, ICarrier, nothing_to_release
+from smtpeter.delivery.carrier import Allowance, Carried, ICarrier, nothing_to_release
 from smtpeter.delivery.connecting import Connecting
 from smtpeter.delivery.idle import IdleConnections
-from smtpeter.delivery.route import Route, Unroutable
+from smtpeter.delivery.route import Route, Way
 from smtpeter.message.content import Content
 from smtpeter.message.envelope import Envelope
 from smtpeter.message.outcome import Outcome, Verdict
@@ -29,16 +31,28 @@ class ConnectionLimits:
 
     Attributes:
         total: connections in use and idle ones; the longest idle are closed to keep it.
-        idle_per_receiver: kept for one receiver.
-        messages: sent over one connection at most.
         grace_seconds: for messages under way when the service stops.
     """
 
     total: int = 1000
-    idle_per_receiver: int = 20
     idle_seconds: float = 30
-    messages: int = 1000
     grace_seconds: float = 20
+
+
+@frozen
+class _Errand:
+    """One message to be handed over, and all that has to be known for it."""
+
+    way: Way
+    allowance: Allowance
+    envelope: Envelope
+    content: Content
+    message_id: str
+
+    @property
+    def key(self) -> Hashable:
+        """Connections with the same key are as good as each other."""
+        return (self.way.exchangers, self.allowance.pool)
 
 
 @implementer(ICarrier)
@@ -63,12 +77,8 @@ class SmtpCarrier:
         self._connecting = connecting
         self._clock = clock
         self._limits = limits or ConnectionLimits()
-        self._idle = IdleConnections(
-            clock,
-            self._quit,
-            idle_seconds=self._limits.idle_seconds,
-            per_receiver=self._limits.idle_per_receiver,
-        )
+        self._idle = IdleConnections(clock, self._close, idle_seconds=self._limits.idle_seconds)
+        self._open: Counter[Allowance] = Counter()  # by allowance, those to come included
         self._busy: set[SmtpClient] = set()  # until released
         self._leaving: set[SmtpClient] = set()
         self._anew: set[Deferred[Carried]] = set()  # on their way to a connection of their own
@@ -78,9 +88,13 @@ class SmtpCarrier:
     def destination_of(self, domain_key: str) -> str:
         return self._route.destination_of(domain_key)
 
+    def way_to(self, destination: str) -> Deferred[Way]:
+        return Deferred.fromCoroutine(self._route.way_to(destination))
+
     def carry(
         self,
-        receiver: str,
+        way: Way,
+        allowance: Allowance,
         envelope: Envelope,
         content: Content,
         message_id: str,
@@ -88,12 +102,14 @@ class SmtpCarrier:
         if self._ending:
             text = "the service is stopping"
             return succeed(_carried_nowhere(envelope, _ours(Verdict.DEFERRED, "4.3.2", text)))
-        client = self._idle.take(receiver)
-        if client is None:
-            return self._carry_anew(receiver, envelope, content, message_id)
+        errand = _Errand(way, allowance, envelope, content, message_id)
+        found = self._idle.take(errand.key)
+        if found is None:
+            return self._carry_anew(errand)
+        client, idle_seconds = found
         self._busy.add(client)
         sent = client.send(envelope, content)
-        return sent.addCallback(self._reused, client, receiver, envelope, content, message_id)
+        return sent.addCallback(self._reused, client, idle_seconds, errand)
 
     def idle_close(self) -> None:
         self._idle.close_all()
@@ -111,24 +127,20 @@ class SmtpCarrier:
         self,
         outcomes: tuple[Outcome, ...],
         client: SmtpClient,
-        receiver: str,
-        envelope: Envelope,
-        content: Content,
-        message_id: str,
+        idle_seconds: float,
+        errand: _Errand,
     ) -> Carried | Deferred[Carried]:
         if client.mail_answered or self._ending:
-            return Carried(outcomes, partial(self._release, receiver, client))
+            return Carried(outcomes, partial(self._release, errand, client))
         # The server had closed it while it was idle, or was about to.
+        errand.allowance.connection_ended(client.transactions - 1, idle_seconds)
         self._busy.discard(client)
         client.abort()
-        return self._carry_anew(receiver, envelope, content, message_id)
+        self._closed(errand.allowance)
+        return self._carry_anew(errand)
 
-    def _carry_anew(
-        self, receiver: str, envelope: Envelope, content: Content, message_id: str
-    ) -> Deferred[Carried]:
-        carrying = Deferred.fromCoroutine(
-            self._over_new_connection(receiver, envelope, content, message_id)
-        )
+    def _carry_anew(self, errand: _Errand) -> Deferred[Carried]:
+        carrying = Deferred.fromCoroutine(self._over_new_connection(errand))
         if not carrying.called:
             self._anew.add(carrying)
             carrying.addCallback(self._carried_anew, carrying)
@@ -139,40 +151,60 @@ class SmtpCarrier:
         self._look_whether_gone()
         return carried
 
-    async def _over_new_connection(
-        self, receiver: str, envelope: Envelope, content: Content, message_id: str
-    ) -> Carried:
+    async def _over_new_connection(self, errand: _Errand) -> Carried:
+        envelope, allowance = errand.envelope, errand.allowance
+        self._make_room(allowance)
+        self._open[allowance] += 1
+        client: SmtpClient | None = None
         try:
-            while self._idle and len(self._idle) + len(self._busy) >= self._limits.total:
-                self._idle.close_longest()
-            client = await self._connecting.connect(self._route, receiver)
+            client = await self._connecting.connect(self._route, errand.way, allowance.pool)
             self._busy.add(client)
-            outcomes = await client.send(envelope, content)
-            return Carried(outcomes, partial(self._release, receiver, client))
-        except (ConnectFailed, Unroutable) as failed:
-            return _carried_nowhere(envelope, failed.outcome)
+            outcomes = await client.send(envelope, errand.content)
+            return Carried(outcomes, partial(self._release, errand, client))
+        except ConnectFailed as failed:
+            failure = failed.outcome
         except CancelledError:
-            text = "the attempt was given up"
-            return _carried_nowhere(envelope, _ours(Verdict.DEFERRED, "4.3.2", text))
+            failure = _ours(Verdict.DEFERRED, "4.3.2", "the attempt was given up")
         except Exception:
-            self._log.failure("no attempt could be made for {message_id}", message_id=message_id)
-            text = "internal error"
-            return _carried_nowhere(envelope, _ours(Verdict.DEFERRED, "4.3.0", text))
+            self._log.failure("no attempt could be made for {id}", id=errand.message_id)
+            failure = _ours(Verdict.DEFERRED, "4.3.0", "internal error")
+        if client is not None:
+            self._busy.discard(client)
+            client.abort()
+        self._closed(allowance)
+        return _carried_nowhere(envelope, failure)
 
-    def _release(self, receiver: str, client: SmtpClient) -> None:
+    def _make_room(self, allowance: Allowance) -> None:
+        """Close idle connections: in favour of a new one to the same receiver, and over all."""
+        if self._open[allowance] >= allowance.connections:
+            self._idle.close_longest(allowance)
+        while self._idle and len(self._idle) + len(self._busy) >= self._limits.total:
+            self._idle.close_longest()
+
+    def _release(self, errand: _Errand, client: SmtpClient) -> None:
         if client not in self._busy:
             return
         self._busy.discard(client)
-        if client.usable:
-            if self._ending or client.transactions >= self._limits.messages:
-                self._quit(client)
-            else:
-                self._idle.keep(receiver, client)
+        allowance = errand.allowance
+        used_up = allowance.connection_used_up(client.transactions)
+        too_many = self._open[allowance] > allowance.connections
+        if client.usable and not (self._ending or used_up or too_many):
+            self._idle.keep(errand.key, allowance, client)
+        else:
+            self._close(client, allowance)
         self._look_whether_gone()
 
-    def _quit(self, client: SmtpClient) -> None:
-        self._leaving.add(client)
-        client.quit().addCallback(self._left, client)
+    def _close(self, client: SmtpClient, allowance: Allowance) -> None:
+        """Say goodbye where that can be done; the receiver has one connection less."""
+        if client.usable:
+            self._leaving.add(client)
+            client.quit().addCallback(self._left, client)
+        self._closed(allowance)
+
+    def _closed(self, allowance: Allowance) -> None:
+        self._open[allowance] -= 1
+        if not self._open[allowance]:
+            del self._open[allowance]
 
     def _left(self, _: None, client: SmtpClient) -> None:
         self._leaving.discard(client)

@@ -14,7 +14,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from smtpeter.budget import ContentBudget
-from smtpeter.delivery.carrier import Carried, ICarrier, nothing_to_release
+from smtpeter.delivery.carrier import Allowance, Carried, ICarrier, nothing_to_release
 from smtpeter.delivery.contents import ContentSource
 from smtpeter.delivery.envelopes import as_handed_in
 from smtpeter.delivery.judgement import (
@@ -26,6 +26,7 @@ from smtpeter.delivery.judgement import (
     judge,
     skipped_event,
 )
+from smtpeter.delivery.route import Way
 from smtpeter.delivery.schedule import Schedule
 from smtpeter.message.content import Content
 from smtpeter.message.envelope import Envelope
@@ -48,6 +49,12 @@ _T = TypeVar("_T")
 
 class Interrupted(Exception):
     """The service stops: an attempt was not made, or was cut short, or cannot be recorded."""
+
+
+class Hearing(Allowance, Shape):
+    """A receiver that learns from what comes of attempts."""
+
+    def heard(self, outcome: Outcome, began: float, now: float) -> float | None: ...
 
 
 class Reporter(Shape):
@@ -125,9 +132,13 @@ class Courier:
             pause.cancel()
         return self._carrier.shutdown()
 
-    async def deliver(self, receiver: str, message: Message) -> Concluded:
+    async def deliver(self, way: Way, receiver: Hearing, message: Message) -> Concluded:
         """
         Make one attempt and record it.
+
+        Args:
+            way: to the destination of the message.
+            receiver: at its end; is told what came of it.
 
         Raises:
             Interrupted: the service stops; nothing of the attempt is recorded.
@@ -135,16 +146,17 @@ class Courier:
         octets = message.parcel.octets
         await self._budget.acquire(octets)
         try:
-            return await self._attempt(receiver, message)
+            return await self._attempt(way, receiver, message)
         finally:
             self._budget.release(octets)
 
-    async def _attempt(self, receiver: str, message: Message) -> Concluded:
+    async def _attempt(self, way: Way, receiver: Hearing, message: Message) -> Concluded:
         content: Content | None = None
         runs: tuple[Run, ...] = ()
+        began = self._clock.seconds()
         try:
             content = await self._patiently(self._contents.get, message.parcel.key)
-            carried, runs = await self._carry(receiver, message, content)
+            carried, runs = await self._carry(way, receiver, message, content)
         except Interrupted:
             raise
         except Exception:
@@ -154,12 +166,13 @@ class Courier:
             outcome = carried.outcomes[0]
             if self._at_home and outcome.verdict is Verdict.DEFERRED and not outcome.code:
                 raise Interrupted  # it was cut short: by us, not by the receiver
-            return await self._conclude(message, outcome, content, runs)
+            retry_at = receiver.heard(outcome, began, self._clock.seconds())
+            return await self._conclude(message, outcome, retry_at, content, runs)
         finally:
             carried.release()
 
     async def _carry(
-        self, receiver: str, message: Message, content: Content | None
+        self, way: Way, receiver: Hearing, message: Message, content: Content | None
     ) -> tuple[Carried, tuple[Run, ...]]:
         parcel = message.parcel
         if parcel.deliver_by < self._clock.seconds():
@@ -172,7 +185,7 @@ class Courier:
         if self._ending:
             raise Interrupted
         carried = await self._carrier.carry(
-            receiver, envelope, transformed.draft.content, message.id
+            way, receiver, envelope, transformed.draft.content, message.id
         )
         return carried, transformed.runs
 
@@ -180,6 +193,7 @@ class Courier:
         self,
         message: Message,
         outcome: Outcome,
+        retry_at: float | None,
         content: Content | None,
         runs: Sequence[Run],
     ) -> Concluded:
@@ -192,6 +206,7 @@ class Courier:
             now=now,
             jitter=self._jitter(),
             delay_notice_seconds=self._delay_notice_seconds,
+            retry_at=retry_at,
         )
         happened = [event_of(message, judged, now, runs)]
         happened += [skipped_event(message, run, now) for run in runs if run.problem]

@@ -43,14 +43,22 @@ def judge(
     now: float,
     jitter: float,
     delay_notice_seconds: float,
+    retry_at: float | None = None,
 ) -> Judgement:
-    """What follows for a message from the outcome of an attempt that ended now."""
+    """
+    What follows for a message from the outcome of an attempt that ended now.
+
+    Args:
+        retry_at: when its receiver wants it to come again, if it said so.
+    """
     if outcome.verdict is Verdict.DELIVERED:
         relayed = _wants(message, "SUCCESS") and not outcome.dsn_passed_on
         return Judgement(State.DELIVERED, outcome, now, "relayed" if relayed else "")
     if outcome.verdict is Verdict.FAILED:
         return Judgement(State.FAILED, outcome, now, _failed(message))
-    due = schedule.next_attempt(message.attempts + 1, now, message.parcel.deliver_by, jitter)
+    due = schedule.next_attempt(
+        message.attempts + 1, now, message.parcel.deliver_by, jitter, retry_at
+    )
     if due is None:
         return Judgement(State.FAILED, _given_up(outcome), now, _failed(message))
     delayed = _wants(message, "DELAY") and _crosses(message, now, delay_notice_seconds)

@@ -1,59 +1,63 @@
 """
 The delivery queue: takes what is due to its receivers, and records what became of it.
 
-The store is the truth; memory holds, for each receiver with work to do, a window of what
-comes next. A receiver that sleeps costs one entry in a list of times.
+The store is the truth; memory holds, for each stream with mail to deliver, a window of what
+comes next. A stream that sleeps costs one entry in a list of times.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.defer import TimeoutError as TimedOut
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from smtpeter.delivery.book import ReceiverBook
+from smtpeter.delivery.carrier import ICarrier
 from smtpeter.delivery.contents import ContentSource
-from smtpeter.delivery.courier import Courier, Interrupted
+from smtpeter.delivery.courier import (
+    STORE_RETRY_SECONDS,
+    STORE_TROUBLE,
+    Concluded,
+    Courier,
+)
+from smtpeter.delivery.dispatch import Dispatcher
 from smtpeter.delivery.lanes import Lane
-from smtpeter.delivery.receivers import QueueSettings, TokenBucket
+from smtpeter.delivery.receivers import QueueSettings, Receiver
+from smtpeter.delivery.route import Way
 from smtpeter.delivery.wakes import Alarm
+from smtpeter.delivery.windows import Windows
 from smtpeter.message.content import Content
-from smtpeter.store import messages
-from smtpeter.store.due import Due, Unreadable, due_messages, put_off
-from smtpeter.store.messages import Message, State
+from smtpeter.store import messages, receivers
+from smtpeter.store.database import StoreError
+from smtpeter.store.messages import Message, State, Stream
 from smtpeter.store.store import Store
-from smtpeter.store.writer import Change
 
-# A message whose end could not be recorded, for a fault of ours, is left alone for so long.
-FAULT_SECONDS = 3600.0
-# What the store holds of a message cannot be read: the operator may mend it, or a newer program
-# read it. `smtpeter queue retry` has it looked at earlier.
-UNREADABLE_SECONDS = 86_400.0
-STORE_RETRY_SECONDS = 5.0
 ROUND_SECONDS = 600.0
+# What is learnt of receivers is written down so often.
+NEWS_SECONDS = 5.0
+NEWS_AT_STOP_SECONDS = 1.0
 # For what is on its way at the stop; then, once it is cut short, for recording it.
 GRACE_SECONDS = 20.0
 RECORDING_SECONDS = 4.0
-# Messages in the window of one receiver, and about so many in the windows of all. When that
-# many receivers have mail to deliver at one moment, each has one message in memory.
-WINDOW = 64
-WINDOWS_LIMIT = 20_000
-# The store answers few at a time, and what it has answered takes room.
-LOADS_AT_ONCE = 16
+# A question to DNS takes no thread, but may wait for half a minute.
+FINDS_AT_ONCE = 256
+FIND_AGAIN_SECONDS = 5.0
+# A way is looked at again after so long; DNS itself is asked when its answer has grown old.
+WAY_SECONDS = 300.0
 
 
 class DeliveryQueue(Service):
     """
     Delivers what is stored.
 
-    One receiver's trouble stays in its own lane: it has its own window, its own limits,
-    and waits on its own.
+    What waits is in lanes, one for each stream; lanes whose mail goes to the same hosts share a
+    receiver, which decides whose turn it is, and when. One receiver's trouble stays its own.
     """
 
     _log = Logger()
@@ -62,25 +66,27 @@ class DeliveryQueue(Service):
         self,
         store: Store,
         courier: Courier,
+        carrier: ICarrier,
         contents: ContentSource,
+        book: ReceiverBook,
         settings: QueueSettings,
         clock: IReactorTime,
     ) -> None:
         self._store = store
         self._courier = courier
+        self._carrier = carrier
         self._contents = contents
+        self._book = book
         self._settings = settings
         self._clock = clock
-        self._lanes: dict[str, Lane] = {}
-        # Those that could send at once if there were a place; while there is one, nobody
-        # is in this line.
-        self._ready: deque[Lane] = deque()
-        self._alarm = Alarm(clock, self._wake, lambda: self._loading < LOADS_AT_ONCE)
-        self._rounds = LoopingCall(self._go_round)
-        self._rounds.clock = clock
-        self._loading = 0
-        self._on_their_way = 0
-        self._all_home: Deferred[None] = succeed(None)
+        self._lanes: dict[Stream, Lane] = {}
+        self._alarm: Alarm[Stream] = Alarm(clock, self._wake, self._may_wake)
+        self._windows = Windows(store, clock, self._alarm.note, self._filled)
+        self._dispatcher = Dispatcher(courier, book, settings, clock, self._concluded, self._left)
+        self._rounds = LoopingCall(self._logged, self._look_around)
+        self._writing = LoopingCall(self._logged, self._save_news)
+        self._rounds.clock = self._writing.clock = clock
+        self._finding = 0
 
     # Life.
 
@@ -91,224 +97,198 @@ class DeliveryQueue(Service):
     async def _begin(self) -> None:
         # What waits may have been meant for the receivers of another configuration.
         await self._store.transact(messages.reroute, self._settings.destination_of)
+        self._book.restore(await self._store.read(receivers.load))
         await self._look_around()
         if self.running:
             self._rounds.start(ROUND_SECONDS, now=False)
+            self._writing.start(NEWS_SECONDS, now=False)
 
     async def _look_around(self) -> None:
-        for receiver, due in await self._store.read(messages.waiting_destinations):
-            self._alarm.note(receiver, due)
-
-    def _go_round(self) -> Deferred[None]:
         # There is nobody of whom nobody thought, unless the store took mail and could not
         # say so, or we have a fault.
-        return Deferred.fromCoroutine(self._look_around()).addErrback(self._unforeseen)
+        for stream, due in await self._store.read(messages.waiting_streams):
+            self._alarm.note(stream, due)
+
+    async def _save_news(self) -> None:
+        news = self._book.news()
+        if news is None:
+            return
+        try:
+            await self._store.transact(receivers.save, news, self._clock.seconds())
+        except (*STORE_TROUBLE, CancelledError) as error:
+            self._log.error("what was learnt of receivers is not written: {e}", e=error)
+            self._book.not_written(news)
 
     def stopService(self) -> Deferred[None]:
         """Begin nothing more; give what is on its way a time of grace."""
         Service.stopService(self)
         self._alarm.stop()
-        if self._rounds.running:
-            self._rounds.stop()
-        self._courier.begin_nothing()
+        for call in (self._rounds, self._writing):
+            if call.running:
+                call.stop()
+        self._dispatcher.stop()
         return Deferred.fromCoroutine(self._come_home())
 
     async def _come_home(self) -> None:
-        await self._wait_for_all(GRACE_SECONDS)
+        await self._dispatcher.wait_for_all(GRACE_SECONDS)
         await self._courier.go_home()
-        await self._wait_for_all(RECORDING_SECONDS)
-
-    async def _wait_for_all(self, seconds: float) -> None:
-        if self._on_their_way:
-            self._all_home = Deferred()
-            try:
-                await self._all_home.addTimeout(seconds, self._clock)
-            except TimedOut:
-                self._log.warn("{count} messages are still on their way", count=self._on_their_way)
+        await self._dispatcher.wait_for_all(RECORDING_SECONDS)
+        writing = self._logged(self._save_news)
+        await writing.addTimeout(NEWS_AT_STOP_SECONDS, self._clock, lambda *_: None)
 
     # What comes in.
 
     def added(self, new: Sequence[Message], content: Content) -> None:
-        """Messages were stored that are due at once."""
+        """Messages were stored, most of which are due at once."""
         if not self.running:
             return
         self._contents.keep(new[0].parcel.key, content)
-        touched: dict[str, Lane] = {}
+        now = self._clock.seconds()
+        touched: dict[Stream, Lane] = {}
         for message in new:
-            lane = touched[message.destination] = self._lane(message.destination)
-            lane.add(message, self._window())
+            stream = message.stream
+            if message.due > now:
+                self._alarm.note(stream, message.due)
+            else:
+                lane = touched[stream] = self._lane(stream)
+                lane.add(message, self._windows.size)
         for lane in touched.values():
-            self._dispatch(lane)
+            self._tend(lane)
 
-    def nudged(self, receiver: str) -> None:
-        """The operator changed something for a receiver: see what the store says now."""
-        if receiver in self._lanes:
-            self._lanes[receiver].empty_window()
-        self._alarm.note(receiver, self._clock.seconds())
+    def nudged(self, destination: str) -> None:
+        """The operator changed something for a destination: see what the store says now."""
+        for lane in self._lanes.values():
+            if lane.stream.destination == destination:
+                lane.empty_window()
+                if lane.receiver is not None:
+                    lane.receiver.lift()
+                self._alarm.note(lane.stream, self._clock.seconds())
+        self._logged(self._look_at, destination)
+
+    async def _look_at(self, destination: str) -> None:
+        try:
+            found = await self._store.read(messages.waiting_streams, destination)
+        except StoreError as error:
+            self._log.error("mail for {name} cannot be read: {e}", name=destination, e=error)
+            self._clock.callLater(STORE_RETRY_SECONDS, self._logged, self._look_at, destination)
+        else:
+            for stream, due in found:
+                self._alarm.note(stream, due)
 
     def limits_changed(self) -> None:
-        """The operator gave receivers other limits: `limits_of` tells them from now on."""
+        """The operator gave receivers other limits: the book tells them from now on."""
         for lane in list(self._lanes.values()):
-            self._limit(lane)
-            self._dispatch(lane)
+            if lane.way is not None:
+                self._join(lane, lane.way)
+            self._tend(lane)
 
     # Lanes.
 
-    def _lane(self, receiver: str) -> Lane:
-        lane = self._lanes.get(receiver)
+    def _lane(self, stream: Stream) -> Lane:
+        lane = self._lanes.get(stream)
         if lane is None:
-            lane = self._lanes[receiver] = Lane(receiver)
-            self._limit(lane)
+            lane = self._lanes[stream] = Lane(stream)
+            self._windows.share(len(self._lanes))
         return lane
 
-    def _limit(self, lane: Lane) -> None:
-        limits = self._settings.limits_of(lane.name)
-        rate = limits.messages_per_second
-        lane.connections = limits.connections
-        if rate != (lane.bucket.per_second if lane.bucket else None):
-            lane.bucket = TokenBucket(rate, self._clock.seconds()) if rate else None
+    def _may_wake(self) -> bool:
+        return self._windows.has_room and self._finding < FINDS_AT_ONCE
 
-    def _window(self) -> int:
-        return max(1, min(WINDOW, WINDOWS_LIMIT // max(1, len(self._lanes))))
+    def _wake(self, stream: Stream) -> None:
+        lane = self._lane(stream)
+        lane.more = True
+        self._tend(lane)
 
-    def _dispatch(self, lane: Lane) -> None:
-        """Send off what may go now; see to it that somebody returns for the rest."""
-        while self.running and lane.may_send(self._settings.octets_per_receiver):
-            if self._on_their_way >= self._settings.max_connections:
-                if not lane.ready:
-                    lane.ready = True
-                    self._ready.append(lane)
-                return
-            wait = lane.bucket.take(self._clock.seconds()) if lane.bucket else 0.0
-            if wait > 0:
-                self._alarm.note(lane.name, self._clock.seconds() + wait)
-                break
-            self._send_off(lane)
-        if lane.more and not lane.loading and len(lane.window) <= self._window() // 2:
-            self._load(lane)
-        elif lane.idle:
-            self._retire(lane)
-
-    def _retire(self, lane: Lane) -> None:
-        """Forget a lane without work, but not before its limit on the rate has rested."""
-        rest = lane.bucket.seconds_until_full(self._clock.seconds()) if lane.bucket else 0.0
-        if rest > 0:
-            self._alarm.note(lane.name, self._clock.seconds() + rest)
-        else:
-            self._lanes.pop(lane.name, None)
-
-    # The store.
-
-    def _load(self, lane: Lane) -> None:
-        if not self.running:
-            return
-        if self._loading >= LOADS_AT_ONCE:
-            self._alarm.note(lane.name, self._clock.seconds())
-            return
-        self._loading += 1
-        lane.loading = True
-        lane.more = False
-        limit = self._window() + len(lane.held)
-        loading = self._store.read(due_messages, lane.name, self._clock.seconds(), limit)
-        loading.addBoth(self._load_ended, lane)
-        loading.addCallbacks(
-            self._loaded, self._not_loaded, callbackArgs=(lane, limit), errbackArgs=(lane,)
-        )
-        loading.addErrback(self._unforeseen)
-
-    def _load_ended(self, result: object, lane: Lane) -> object:
-        self._loading -= 1
-        lane.loading = False
-        return result
-
-    def _loaded(self, due: Due, lane: Lane, limit: int) -> None:
-        if lane.outdated:
-            lane.more = True
-        else:
-            lane.fill(due.found)
-            self._put_aside(lane, due.unreadable)
-            lane.more = lane.more or len(due.found) + len(due.unreadable) == limit
-        lane.outdated = False
-        lane.released.clear()
-        if due.later is not None:
-            self._alarm.note(lane.name, due.later)
-        self._dispatch(lane)
+    def _filled(self, lane: Lane) -> None:
+        self._tend(lane)
         self._alarm.resume()
 
-    def _put_aside(self, lane: Lane, unreadable: Sequence[Unreadable]) -> None:
-        new = [each for each in unreadable if lane.hold(each.row.id)]
-        if new:
-            Deferred.fromCoroutine(self._put_off(lane, new)).addErrback(self._unforeseen)
+    def _tend(self, lane: Lane) -> None:
+        """See to it that a lane has a receiver and messages, and that they are sent."""
+        if not self.running:
+            return
+        if lane.way is None or self._clock.seconds() >= lane.way_until:
+            self._find(lane)
+        self._left(lane)
+        if lane.receiver is not None and lane.sendable:
+            lane.receiver.turns.add(lane)
+            self._dispatcher.dispatch(lane.receiver)
 
-    async def _put_off(self, lane: Lane, unreadable: Sequence[Unreadable]) -> None:
-        """Write down that they wait for somebody to see to them. Until then they are held."""
+    def _left(self, lane: Lane) -> None:
+        """A lane may want more messages, or nothing any more."""
+        if self.running:
+            self._windows.tend(lane)
+            if lane.idle:
+                self._retire(lane)
+
+    def _retire(self, lane: Lane) -> None:
+        """Forget a lane without work."""
+        if self._lanes.pop(lane.stream, None) is not None:
+            self._windows.share(len(self._lanes))
+            self._change_receiver(lane, None)
+
+    def _change_receiver(self, lane: Lane, receiver: Receiver | None) -> None:
+        before, lane.receiver = lane.receiver, receiver
+        if receiver is not None:
+            receiver.lanes += 1
+        if before is not None:
+            before.turns.remove(lane)
+            before.lanes -= 1
+            self._book.retired(before, self._clock.seconds())
+
+    # Who takes it.
+
+    def _find(self, lane: Lane) -> None:
+        if lane.finding:
+            return
+        lane.finding = True
+        self._finding += 1
+        finding = self._carrier.way_to(lane.stream.destination)
+        finding.addBoth(self._find_ended, lane)
+        finding.addCallbacks(self._found, self._not_found, (lane,), errbackArgs=(lane,))
+        finding.addErrback(self._unforeseen)
+
+    def _find_ended(self, result: Way, lane: Lane) -> Way:
+        self._finding -= 1
+        lane.finding = False
+        return result
+
+    def _found(self, way: Way, lane: Lane) -> None:
+        self._join(lane, way)
+        self._tend(lane)
+        self._alarm.resume()
+
+    def _join(self, lane: Lane, way: Way) -> None:
         now = self._clock.seconds()
-        changes: list[Change] = []
-        for each in unreadable:
-            self._log.error("{fault}; it waits for a day", fault=each)
-            changes += put_off(each, now + UNREADABLE_SECONDS, now)
-        ids = [each.row.id for each in unreadable]
-        try:
-            await self._store.commit(*changes)
-        except Exception:
-            self._log.failure("messages that cannot be read could not be put off")
-            self._clock.callLater(FAULT_SECONDS, self._let_go, lane, ids)
-        else:
-            self._let_go(lane, ids)
+        lane.way = way
+        lane.way_until = now + WAY_SECONDS
+        receiver = self._book.receiver_at(way, lane.stream.pool, now)
+        if receiver is not lane.receiver:
+            self._change_receiver(lane, receiver)
 
-    def _not_loaded(self, failure: Failure, lane: Lane) -> None:
-        self._log.error("mail for {name} cannot be read: {e}", name=lane.name, e=failure.value)
-        lane.outdated = False
-        lane.released.clear()
-        lane.more = True
-        self._alarm.note(lane.name, self._clock.seconds() + STORE_RETRY_SECONDS)
-
-    def _wake(self, receiver: str) -> None:
-        lane = self._lane(receiver)
-        lane.more = True
-        self._dispatch(lane)
+    def _not_found(self, failure: Failure, lane: Lane) -> None:
+        self._log.failure("no way to {name}", failure, name=lane.stream.destination)
+        lane.way_until = self._clock.seconds() + FIND_AGAIN_SECONDS
+        self._alarm.note(lane.stream, lane.way_until)
 
     # One message.
 
-    def _send_off(self, lane: Lane) -> None:
-        self._on_their_way += 1
-        delivering = self._deliver(lane, lane.send_off())
-        Deferred.fromCoroutine(delivering).addErrback(self._unforeseen)
+    def _concluded(self, lane: Lane, message: Message, concluded: Concluded | None) -> None:
+        if concluded is None:
+            self._windows.let_go_later(lane, [message.id])
+            return
+        lane.release(message.id)
+        if concluded.judgement.outcome.state == "dns":  # by the next message it may be known
+            lane.way_until = 0.0
+        if concluded.report is not None:
+            self.added([concluded.report[0]], concluded.report[1])
+        if concluded.judgement.state is State.WAITING:
+            self._alarm.note(lane.stream, concluded.judgement.due)
 
-    async def _deliver(self, lane: Lane, message: Message) -> None:
-        try:
-            concluded = await self._courier.deliver(lane.name, message)
-        except Interrupted:
-            pass  # it waits in the store for the next start
-        except Exception:
-            self._log.failure("message {id} met a fault of ours", id=message.id)
-            self._clock.callLater(FAULT_SECONDS, self._let_go, lane, [message.id])
-        else:
-            lane.release(message.id)
-            lane.heard(concluded.judgement.outcome)
-            if concluded.report is not None:
-                self.added([concluded.report[0]], concluded.report[1])
-            if concluded.judgement.state is State.WAITING:
-                self._alarm.note(lane.name, concluded.judgement.due)
-        finally:
-            self._on_their_way -= 1
-            lane.came_home(message)
-            self._proceed(lane)
-
-    def _let_go(self, lane: Lane, ids: Iterable[str]) -> None:
-        for each in ids:
-            lane.release(each)
-        self._alarm.note(lane.name, self._clock.seconds())
-
-    def _proceed(self, lane: Lane) -> None:
-        """A place is free: whoever waited longest for one comes first."""
-        while self._ready and self._on_their_way < self._settings.max_connections:
-            first = self._ready.popleft()
-            first.ready = False
-            self._dispatch(first)
-        self._dispatch(lane)
-        if not self._on_their_way and not self._all_home.called:
-            self._all_home.callback(None)
+    def _logged(
+        self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any
+    ) -> Deferred[None]:
+        return Deferred.fromCoroutine(function(*args)).addErrback(self._unforeseen)
 
     def _unforeseen(self, failure: Failure) -> None:
         self._log.failure("the queue met a fault of ours", failure)

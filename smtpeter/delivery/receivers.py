@@ -1,21 +1,242 @@
-"""The limits that spare a receiver."""
+"""One receiver: what it may be sent, as was decided and as it was learnt. Knows no clock."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from typing import Any
 from typing import Protocol as Shape
 
+from smtpeter.delivery.bucket import TokenBucket
+from smtpeter.delivery.classification import (
+    ReplyClass,
+    classify,
+    is_throttle,
+    named_wait_seconds,
+)
+from smtpeter.delivery.pace import Pace
+from smtpeter.delivery.suspension import Suspension
+from smtpeter.delivery.turns import Turns
+from smtpeter.delivery.window import ConnectionWindow, MessagesPerConnection
+from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.values import frozen
+
+LAST_REPLIES = 5
+SHOWN_CHARACTERS = 200
+# Where an attempt ends that does not reach a server. Each may take a minute, and a place.
+UNREACHED = frozenset({"dns", "connect", "intro"})
+# Before the first message: what is refused here is the connection.
+OPENING = frozenset({"connect", "intro", "ehlo", "helo", "starttls"})
+# With a message taken so short a time ago, a receiver that cannot be reached has enough of us.
+LIVELY_SECONDS = 10.0
+# A message that was refused only since there were too many is tried again with the next ones.
+SOON_SECONDS = 1.0
 
 
 class ReceiverLimits(Shape):
-    """What one receiver is spared."""
+    """What was decided for one receiver."""
 
     @property
     def connections(self) -> int: ...
 
     @property
+    def messages_per_connection(self) -> int: ...
+
+    @property
     def messages_per_second(self) -> float | None: ...
+
+
+@frozen
+class LastReply:
+    """What a receiver said when it did not take a message, and when."""
+
+    time: float
+    text: str
+    meaning: str
+
+    def as_list(self) -> list[Any]:
+        """For a JSON document."""
+        return [self.time, self.text, self.meaning]
+
+
+class Receiver:
+    """
+    Those who take mail at one set of hosts.
+
+    Attributes:
+        name: as operators call it.
+        pool: of the addresses of ours that its mail is sent from, "" for the usual ones.
+        turns: whose message goes next.
+        on_their_way: how many messages are.
+        octets: of the messages on their way.
+        lined_up: it is in line for a place among all that are on their way.
+        lanes: how many have mail for it.
+        last_replies: the latest refusals, the last at the end.
+    """
+
+    def __init__(self, name: str, pool: str, limits: ReceiverLimits, now: float) -> None:
+        self.name = name
+        self.pool = pool
+        self.turns = Turns()
+        self.on_their_way = 0
+        self.octets = 0
+        self.lined_up = False
+        self.lanes = 0
+        self.last_replies: deque[LastReply] = deque(maxlen=LAST_REPLIES)
+        self._pace = Pace()
+        self._window = ConnectionWindow()
+        self._per_connection = MessagesPerConnection()
+        self._suspension = Suspension()
+        self._bucket: TokenBucket | None = None
+        self._taken_at = float("-inf")
+        self._throttled: LastReply | None = None
+        self.limit(limits, now)
+
+    def limit(self, limits: ReceiverLimits, now: float) -> None:
+        """From now on these limits hold; what was learnt stays."""
+        self._limits = limits
+        rate = limits.messages_per_second
+        if rate != (self._bucket.per_second if self._bucket else None):
+            self._bucket = TokenBucket(rate, now) if rate else None
+
+    # What it may be sent.
+
+    @property
+    def connections(self) -> int:
+        """How many there may be at a time; one while it is not known whether it answers."""
+        return 1 if self._suspension.failures else self._window.size(self._limits.connections)
+
+    def has_room(self, octets: int, octets_limit: int) -> bool:
+        """
+        Whether one more message may be on its way.
+
+        Args:
+            octets: of the message.
+            octets_limit: for all that is on its way; one message may always go.
+        """
+        if self.on_their_way >= self.connections:
+            return False
+        return not self.on_their_way or self.octets + octets <= octets_limit
+
+    def wait(self, now: float) -> float:
+        """0.0 with leave to send one message, or the seconds after which to ask again."""
+        if now < self._suspension.until:
+            return self._suspension.until - now
+        return self._pace.wait(now) or (self._bucket.take(now) if self._bucket else 0.0)
+
+    def rest_seconds(self, now: float) -> float:
+        """After so many seconds of rest, limits that were decided are as if nothing was sent."""
+        return self._bucket.seconds_until_full(now) if self._bucket else 0.0
+
+    # What is learnt.
+
+    def connection_ended(self, messages: int, idle_seconds: float) -> None:
+        """It ended a connection after so many messages and such a rest."""
+        self._per_connection.ended(messages, idle_seconds)
+
+    def connection_used_up(self, messages: int) -> bool:
+        """Whether a connection has carried as many messages as it may."""
+        return self._per_connection.used_up(messages, self._limits.messages_per_connection)
+
+    def withdrawn(self) -> None:
+        """A message that had leave was not sent, or nothing was heard of it."""
+        self._pace.withdrawn()
+
+    def heard(self, outcome: Outcome, began: float, now: float) -> float | None:
+        """
+        Take in what an attempt tells, which began then.
+
+        Returns:
+            When the message may be tried again, if that is said by the receiver and not by the
+            schedule.
+        """
+        if outcome.verdict is Verdict.DELIVERED:
+            self._took(now, began)
+            return None
+        if outcome.state in ("process", "bind"):  # it was our own affair
+            self._pace.withdrawn()
+            return None
+        if not outcome.code:
+            return self._heard_nothing(outcome, began, now)
+        self._suspension.answered()
+        said = (outcome.code, outcome.status, outcome.text, outcome.state)
+        meaning = classify(*said)
+        self._note(outcome, meaning, now)
+        if is_throttle(*said):
+            return self._throttle(outcome, began, now)
+        self._took(now, began)
+        named = named_wait_seconds(outcome.text) if meaning is ReplyClass.GREYLIST else None
+        return now + named if named and outcome.verdict is Verdict.DEFERRED else None
+
+    def _took(self, now: float, began: float) -> None:
+        """It answered a message as usual; whatever the answer, there were not too many."""
+        full = self.on_their_way >= self.connections
+        self._taken_at = now
+        self._suspension.answered()
+        self._pace.taken(now, began)
+        self._window.taken(self._limits.connections, full=full)
+
+    def _heard_nothing(self, outcome: Outcome, began: float, now: float) -> float | None:
+        self._note(outcome, classify(0, outcome.status, outcome.text, outcome.state), now)
+        self._pace.withdrawn()
+        if outcome.state not in UNREACHED:
+            return None
+        lively = now - self._taken_at < LIVELY_SECONDS and outcome.state != "dns"
+        if lively and self._window.refused(self._limits.connections, now, began):
+            self._throttled = self.last_replies[-1]
+            return now + SOON_SECONDS
+        self._suspension.failed(now, began)
+        return None
+
+    def _throttle(self, outcome: Outcome, began: float, now: float) -> float:
+        self._throttled = self.last_replies[-1]
+        named = named_wait_seconds(outcome.text)
+        of_connections = outcome.state in OPENING and not named
+        if of_connections and self._window.refused(self._limits.connections, now, began):
+            self._pace.withdrawn()
+            return now + SOON_SECONDS
+        return max(self._pace.refused(now, began, named), now + SOON_SECONDS)
+
+    def _note(self, outcome: Outcome, meaning: ReplyClass, now: float) -> None:
+        text = f"{outcome.code} {outcome.text}" if outcome.code else outcome.text
+        self.last_replies.append(LastReply(now, text[:SHOWN_CHARACTERS], meaning.value))
+
+    def lift(self) -> None:
+        """Forget pauses and what was learnt: the operator wants it tried."""
+        self._pace.lift()
+        self._window = ConnectionWindow()
+        self._per_connection = MessagesPerConnection()
+        self._suspension.answered()
+        self._throttled = None
+
+    # What others see of it, and what is kept.
+
+    @property
+    def restrained(self) -> bool:
+        """Something was learnt that is worth keeping, or showing."""
+        learnt = self._pace.rate is not None or self._pace.paused_until > 0
+        return learnt or bool(self.last_replies) or self._per_connection.learnt is not None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a JSON document; `restore` takes it back."""
+        return {
+            "pace": self._pace.as_dict(),
+            "window": self._window.as_dict(),
+            "messages_per_connection": self._per_connection.learnt,
+            "suspension": self._suspension.as_dict(),
+            "last_replies": [each.as_list() for each in self.last_replies],
+            "throttled": self._throttled and self._throttled.as_list(),
+            "on_their_way": self.on_their_way,
+        }
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Know again what was known when `as_dict` was asked."""
+        self._pace = Pace.from_dict(kept["pace"])
+        self._window = ConnectionWindow.from_dict(kept["window"])
+        self._per_connection = MessagesPerConnection(kept["messages_per_connection"])
+        self._suspension = Suspension(**kept["suspension"])
+        self.last_replies.extend(LastReply(*each) for each in kept["last_replies"])
+        self._throttled = LastReply(*kept["throttled"]) if kept["throttled"] else None
 
 
 @frozen
@@ -27,59 +248,9 @@ class QueueSettings:
         max_connections: messages on their way at one moment, over all receivers.
         octets_per_receiver: of the messages on their way to one receiver, unless it is a
             single one; so that no receiver keeps all memory to itself.
-        limits_of: the limits of a receiver.
-        destination_of: names the receiver for a domain.
+        destination_of: what mail for a domain waits under.
     """
 
     max_connections: int
     octets_per_receiver: int
-    limits_of: Callable[[str], ReceiverLimits]
     destination_of: Callable[[str], str]
-
-
-class TokenBucket:
-    """
-    Lets so many per second pass, and about one second's worth at once after a rest.
-
-    It counts what passed since it was last full instead of adding up what flows in, so
-    that no error of rounding grows with time.
-
-    Args:
-        per_second: more than 0; kept as an attribute.
-        now: seconds of any clock, the one that `take` is given as well.
-    """
-
-    def __init__(self, per_second: float, now: float) -> None:
-        self.per_second = per_second
-        self._burst = max(1, round(per_second))
-        self._full_at = now
-        self._taken = 0
-        self._latest = now
-
-    def take(self, now: float) -> float:
-        """
-        Take one token.
-
-        Returns:
-            0.0 with a token taken, or the seconds after which there will be one; then
-            none was taken.
-        """
-        self._notice(now)
-        at = self._full_at + (self._taken + 1 - self._burst) / self.per_second
-        if now < at:
-            return at - now
-        self._taken += 1
-        return 0.0
-
-    def seconds_until_full(self, now: float) -> float:
-        """The rest after which it is as if nothing had ever been taken; 0.0 when it is now."""
-        self._notice(now)
-        return max(0.0, self._full_at + self._taken / self.per_second - now)
-
-    def _notice(self, now: float) -> None:
-        if now < self._latest:  # the clock was set back: no time has passed
-            self._full_at -= self._latest - now
-        elif now >= self._full_at + self._taken / self.per_second:
-            self._full_at = now
-            self._taken = 0
-        self._latest = now

@@ -9,6 +9,7 @@ from typing import Protocol
 from smtpeter.delivery.resolver import LookupFailed, MailExchanger, MailResolver, NoSuchName
 from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.smtp.peer import Peer
+from smtpeter.values import frozen
 
 HOSTS = 5  # tried in one attempt; RFC 5321 section 5.1 asks for at least two addresses
 ADDRESSES_OF_A_FAMILY = 2
@@ -29,6 +30,24 @@ class Unroutable(Exception):
         self.outcome: Outcome = Peer(host).ended(verdict, "error", "dns", status, text)
 
 
+@frozen
+class Way:
+    """
+    Where the mail for a destination goes.
+
+    Attributes:
+        destination: what `Route.destination_of` gave.
+        receiver: the name of those who take mail there; they may take that of others too.
+        exchangers: their hosts, by preference and name.
+        problem: why there are none; the outcome of each attempt.
+    """
+
+    destination: str
+    receiver: str
+    exchangers: tuple[MailExchanger, ...]
+    problem: Outcome | None = None
+
+
 class Route(Protocol):
     """
     The way to receivers.
@@ -42,13 +61,11 @@ class Route(Protocol):
     def destination_of(self, domain_key: str) -> str:
         """As `ICarrier.destination_of`."""
 
-    async def hosts(self, receiver: str) -> Sequence[str]:
-        """
-        The names of the hosts to try, in order.
+    async def way_to(self, destination: str) -> Way:
+        """Where the mail for a destination goes now."""
 
-        Raises:
-            Unroutable: there are none.
-        """
+    def hosts(self, way: Way) -> Sequence[str]:
+        """The names of the hosts to try, in order; those that are equal in a random one."""
 
     async def addresses(self, host: str) -> Sequence[str]:
         """
@@ -65,35 +82,61 @@ class MxRoute:
 
     Args:
         hostname: our own name: mail must not come back to us.
+        receiver_name: names those who have the most preferred hosts, given with the others.
         shuffle: brings a list into random order, so that equals share the load.
     """
 
-    def __init__(self, resolver: MailResolver, hostname: str, port: int, shuffle: Shuffle) -> None:
+    def __init__(
+        self,
+        resolver: MailResolver,
+        hostname: str,
+        port: int,
+        receiver_name: Callable[[Sequence[str], Sequence[str]], str],
+        shuffle: Shuffle,
+    ) -> None:
         self.port = port
         self._resolver = resolver
         self._hostname = hostname.lower()
+        self._receiver_name = receiver_name
         self._shuffle = shuffle
 
     def destination_of(self, domain_key: str) -> str:
         return domain_key
 
-    async def hosts(self, receiver: str) -> Sequence[str]:
-        if receiver.startswith("["):
-            return (receiver,)
+    async def way_to(self, destination: str) -> Way:
+        if destination.startswith("["):
+            return Way(destination, destination, (MailExchanger(0, destination),))
         try:
-            exchangers = await self._resolver.mail_exchangers(receiver)
+            exchangers = await self._exchangers(destination)
+        except Unroutable as failed:
+            return Way(destination, destination, (), failed.outcome)
+        preferred = exchangers[0].preference
+        receiver = self._receiver_name(
+            [each.name for each in exchangers if each.preference == preferred],
+            [each.name for each in exchangers if each.preference != preferred],
+        )
+        return Way(destination, receiver, exchangers)
+
+    async def _exchangers(self, domain: str) -> tuple[MailExchanger, ...]:
+        try:
+            found = await self._resolver.mail_exchangers(domain)
         except NoSuchName:
-            raise Unroutable(Verdict.FAILED, "5.1.2", f"{receiver} does not exist") from None
+            raise Unroutable(Verdict.FAILED, "5.1.2", f"{domain} does not exist") from None
         except LookupFailed as failed:
             raise Unroutable(Verdict.DEFERRED, "4.4.3", str(failed)) from None
-        if exchangers and not any(exchanger.name for exchanger in exchangers):
-            raise Unroutable(Verdict.FAILED, "5.1.10", f"{receiver} takes no mail (null MX)")
+        if found and not any(exchanger.name for exchanger in found):
+            raise Unroutable(Verdict.FAILED, "5.1.10", f"{domain} takes no mail (null MX)")
         # RFC 5321 section 5.1: a domain without MX records is its own mail exchanger.
-        exchangers = exchangers or (MailExchanger(0, receiver),)
-        hosts = in_order_of_preference(exchangers, self._hostname, self._shuffle)
-        if not hosts:
-            raise Unroutable(Verdict.FAILED, "5.4.6", f"mail for {receiver} loops back to us")
-        return hosts[:HOSTS]
+        exchangers = in_order_of_preference(found or (MailExchanger(0, domain),), self._hostname)
+        if not exchangers:
+            raise Unroutable(Verdict.FAILED, "5.4.6", f"mail for {domain} loops back to us")
+        return exchangers
+
+    def hosts(self, way: Way) -> Sequence[str]:
+        exchangers = list(way.exchangers)
+        self._shuffle(exchangers)
+        exchangers.sort(key=lambda each: each.preference)
+        return [each.name for each in exchangers[:HOSTS]]
 
     async def addresses(self, host: str) -> Sequence[str]:
         return await _addresses(self._resolver, host, Verdict.FAILED)
@@ -111,8 +154,11 @@ class SmarthostRoute:
     def destination_of(self, domain_key: str) -> str:  # noqa: ARG002
         return self._receiver
 
-    async def hosts(self, receiver: str) -> Sequence[str]:  # noqa: ARG002
-        return (self._host,)
+    async def way_to(self, destination: str) -> Way:
+        return Way(destination, destination, (MailExchanger(0, self._host),))
+
+    def hosts(self, way: Way) -> Sequence[str]:
+        return [each.name for each in way.exchangers]
 
     async def addresses(self, host: str) -> Sequence[str]:
         # A smart host that DNS does not know was misspelt, and that will be put right.
@@ -120,21 +166,22 @@ class SmarthostRoute:
 
 
 def in_order_of_preference(
-    exchangers: Iterable[MailExchanger], hostname: str, shuffle: Shuffle
-) -> list[str]:
+    exchangers: Iterable[MailExchanger], hostname: str
+) -> tuple[MailExchanger, ...]:
     """
-    The names of mail exchangers, those to be preferred first (RFC 5321 section 5.1).
+    Mail exchangers, each once, those to be preferred first (RFC 5321 section 5.1).
 
     When `hostname` is among them, it and all that are not preferred to it are left out:
     whoever took the mail there would bring it back here.
     """
-    candidates = [exchanger for exchanger in exchangers if exchanger.name]
-    ours = [each.preference for each in candidates if each.name == hostname]
-    if ours:
-        candidates = [each for each in candidates if each.preference < min(ours)]
-    shuffle(candidates)
-    candidates.sort(key=lambda each: each.preference)
-    return list(dict.fromkeys(each.name for each in candidates))
+    best: dict[str, MailExchanger] = {}
+    for each in sorted(exchangers, key=lambda each: (each.preference, each.name)):
+        if each.name:
+            best.setdefault(each.name, each)
+    ours = best.get(hostname)
+    return tuple(
+        each for each in best.values() if ours is None or each.preference < ours.preference
+    )
 
 
 def literal_address(host: str) -> str | None:

@@ -25,7 +25,12 @@ class Schedule:
     retry_seconds: tuple[float, ...]
 
     def next_attempt(
-        self, attempts: int, now: float, deliver_by: float, jitter: float
+        self,
+        attempts: int,
+        now: float,
+        deliver_by: float,
+        jitter: float,
+        named: float | None = None,
     ) -> float | None:
         """
         When to try again.
@@ -36,6 +41,7 @@ class Schedule:
             deliver_by: no attempt begins later; one that would is made just before.
             jitter: from 0.0 to 1.0; moves the attempt by up to a tenth of the wait either
                 way, so that messages that failed together do not return together.
+            named: when the receiver wants it to come again; that stands over the waits.
 
         Returns:
             Seconds since the epoch, or None when there is no time for another attempt.
@@ -43,6 +49,8 @@ class Schedule:
         last_call = deliver_by - LAST_CALL_SECONDS
         if last_call <= now:
             return None
+        if named is not None:
+            return min(named, last_call)
         wait = self.retry_seconds[min(attempts, len(self.retry_seconds)) - 1]
         spread = 1 + SPREAD * (2 * jitter - 1)
         return min(now + wait * spread, last_call)

@@ -1,19 +1,21 @@
-"""What the queue takes out of the store: the messages of one receiver whose time has come."""
+"""What the queue takes out of the store: the messages of one stream whose time has come."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select, update
 
 from smtpeter.store import events
 from smtpeter.store.database import StoreError
 from smtpeter.store.messages import (
     IS_WAITING,
     PARCEL_COLUMNS,
+    STREAM_COLUMNS,
     Message,
     Parcel,
+    Stream,
     message_of,
     parcel_of,
 )
@@ -50,7 +52,7 @@ class Unreadable(StoreError):
 @frozen
 class Due:
     """
-    What was found for a receiver.
+    What was found in a stream.
 
     Attributes:
         found: messages that are due, oldest first.
@@ -63,12 +65,12 @@ class Due:
     unreadable: Sequence[Unreadable] = ()
 
 
-def due_messages(connection: Connection, receiver: str, now: float, limit: int) -> Due:
-    """The messages of one receiver whose time has come, and the time of the next."""
+def due_messages(connection: Connection, stream: Stream, now: float, limit: int) -> Due:
+    """The messages of one stream whose time has come, and the time of the next."""
     query = (
         select(messages, *PARCEL_COLUMNS)
         .join(submissions, submissions.c.key == messages.c.submission)
-        .where(messages.c.destination == receiver, IS_WAITING, messages.c.due <= now)
+        .where(*_of(stream), messages.c.due <= now)
         .order_by(messages.c.due)
         .limit(limit)
     )
@@ -80,15 +82,19 @@ def due_messages(connection: Connection, receiver: str, now: float, limit: int) 
             found.append(read_message(row, parcels))
         except Unreadable as fault:
             unreadable.append(fault)
-    return Due(found, _next_due(connection, receiver, now), unreadable)
+    return Due(found, _next_due(connection, stream, now), unreadable)
 
 
-def _next_due(connection: Connection, receiver: str, now: float) -> float | None:
-    query = select(func.min(messages.c.due)).where(
-        messages.c.destination == receiver, IS_WAITING, messages.c.due > now
-    )
+def _next_due(connection: Connection, stream: Stream, now: float) -> float | None:
+    query = select(func.min(messages.c.due)).where(*_of(stream), messages.c.due > now)
     due: float | None = connection.execute(query).scalar_one()
     return due
+
+
+def _of(stream: Stream) -> list[ColumnElement[bool]]:
+    """What the messages of a stream that wait have in common."""
+    same = [column == value for column, value in zip(STREAM_COLUMNS, stream, strict=True)]
+    return [*same, IS_WAITING]
 
 
 def read_message(row: Row[Any], parcels: dict[int, Parcel]) -> Message:

@@ -194,7 +194,7 @@ def additions(parcel: Parcel, content: Content, added: Iterable[Message]) -> lis
                 }
             ],
         ),
-        Change(ADD_MESSAGE, [_message_row(each) for each in added]),
+        further(added),
     ]
     if others:
         rows = [
@@ -203,6 +203,11 @@ def additions(parcel: Parcel, content: Content, added: Iterable[Message]) -> lis
         ]
         changes.append(Change(ADD_BLOCK, rows))
     return changes
+
+
+def further(added: Iterable[Message]) -> Change:
+    """The change that stores messages of a submission that is there."""
+    return Change(ADD_MESSAGE, [_message_row(each) for each in added])
 
 
 @lru_cache(maxsize=1024)
@@ -257,43 +262,60 @@ PARCEL_COLUMNS = tuple(
 )
 
 
-def waiting_destinations(connection: Connection) -> list[tuple[str, float]]:
-    """Each receiver for which messages wait, with the time its first is due."""
+STREAM_COLUMNS = (
+    messages.c.destination,
+    messages.c.account,
+    messages.c.priority,
+    messages.c.pool,
+)
+
+
+def waiting_streams(
+    connection: Connection, destination: str | None = None
+) -> list[tuple[Stream, float]]:
+    """
+    Each stream in which messages wait, with the time its first is due.
+
+    Args:
+        destination: only those to this one.
+    """
     query = (
-        select(messages.c.destination, func.min(messages.c.due))
+        select(*STREAM_COLUMNS, func.min(messages.c.due))
         .where(IS_WAITING)
-        .group_by(messages.c.destination)
+        .group_by(*STREAM_COLUMNS)
     )
-    return [(receiver, due) for receiver, due in connection.execute(query)]
+    if destination is not None:
+        query = query.where(messages.c.destination == destination)
+    return [(Stream(*stream), due) for *stream, due in connection.execute(query)]
 
 
 def reroute(connection: Connection, destination_of: Callable[[str], str]) -> None:
     """
-    Give waiting messages the receivers of today's configuration. One whose recipient cannot
-    be read keeps its receiver.
+    Give waiting messages the destinations of today's configuration. One whose recipient cannot
+    be read keeps its destination.
 
     Args:
-        destination_of: names the receiver for a domain; what it makes of the name of a
-            receiver that it gave is that name.
+        destination_of: what mail for a domain waits under; what it makes of a destination
+            that it gave is that destination.
     """
-    for receiver, _ in waiting_destinations(connection):
-        if destination_of(receiver) == receiver and not is_special(receiver):
+    for destination in sorted({stream.destination for stream, _ in waiting_streams(connection)}):
+        if destination_of(destination) == destination and not is_special(destination):
             continue
         query = select(messages.c.id, messages.c.recipient).where(
-            messages.c.destination == receiver, IS_WAITING
+            messages.c.destination == destination, IS_WAITING
         )
         rows = []
         for row in connection.execute(query):
             with suppress(AddressError):
                 domain = Mailbox.parse(row.recipient).domain_key
                 rows.append({"message": row.id, "new_destination": destination_of(domain)})
-        if any(row["new_destination"] != receiver for row in rows):
+        if any(row["new_destination"] != destination for row in rows):
             connection.execute(_SET_RECEIVER, rows)
 
 
-def is_special(receiver: str) -> bool:
-    """True for a receiver that is no domain: a smart host with its port, or the capture."""
-    return receiver == "capture" or re.search(r":\d+$", receiver) is not None
+def is_special(destination: str) -> bool:
+    """True for a destination that is no domain: a smart host with its port, or the capture."""
+    return destination == "capture" or re.search(r":\d+$", destination) is not None
 
 
 _SET_RECEIVER = (

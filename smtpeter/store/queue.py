@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from attrs import field
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    and_,
+    case,
     delete,
     exists,
     func,
     insert,
+    or_,
     select,
     update,
 )
 
 from smtpeter.message.content import Content
-from smtpeter.store import events
+from smtpeter.store import events, receivers
 from smtpeter.store.due import read_message
 from smtpeter.store.events import Event
 from smtpeter.store.messages import (
@@ -28,7 +32,7 @@ from smtpeter.store.messages import (
     State,
     load_content,
 )
-from smtpeter.store.tables import messages, nudges, submissions
+from smtpeter.store.tables import destinations, messages, nudges, submissions
 from smtpeter.values import frozen
 
 CANCELLED_AT_ONCE = 500
@@ -41,16 +45,20 @@ class ReceiverQueue:
 
     Attributes:
         depth: how many.
+        destinations: to how many domains they go.
         oldest: when the one that waits longest was handed to us.
         next_attempt: when the first of them is due.
         last_reply: what the last attempt was told, "" when there was none.
+        state: what was learnt of the receiver, as `Receiver.as_dict`; empty for nothing.
     """
 
     receiver: str
     depth: int
+    destinations: int
     oldest: float
     next_attempt: float
     last_reply: str
+    state: Mapping[str, Any] = field(factory=dict)
 
 
 @frozen
@@ -74,40 +82,51 @@ class Story:
         return self.message.parcel
 
 
+_CALLED = func.coalesce(destinations.c.receiver, messages.c.destination)
+# as `smtpeter.store.receivers.receiver_name` has it
+_RECEIVER = case(
+    (messages.c.pool == "", _CALLED), else_=_CALLED + " (" + messages.c.pool + ")"
+).label("receiver")
+_WITH_RECEIVER = messages.outerjoin(destinations, destinations.c.name == messages.c.destination)
+
+
 def overview(connection: Connection, receiver: str | None = None) -> list[ReceiverQueue]:
     """Each receiver for which messages wait, by name; or one of them alone."""
     chosen = _chosen(receiver=receiver)
     query = (
         select(
-            messages.c.destination,
+            _RECEIVER,
             func.count(),
+            func.count(messages.c.destination.distinct()),
             func.min(submissions.c.received),
             func.min(messages.c.due),
         )
-        .join(submissions, submissions.c.key == messages.c.submission)
+        .select_from(_WITH_RECEIVER.join(submissions, submissions.c.key == messages.c.submission))
         .where(*chosen)
-        .group_by(messages.c.destination)
-        .order_by(messages.c.destination)
+        .group_by(_RECEIVER)
+        .order_by(_RECEIVER)
     )
     replies = _last_replies(connection, chosen)
+    states = receivers.load(connection)
     return [
-        ReceiverQueue(name, depth, oldest, due, replies.get(name, ""))
-        for name, depth, oldest, due in connection.execute(query)
+        ReceiverQueue(
+            name, depth, there, oldest, due, replies.get(name, ""), states.get(name, {})
+        )
+        for name, depth, there, oldest, due in connection.execute(query)
     ]
 
 
 def _last_replies(connection: Connection, chosen: Sequence[ColumnElement[bool]]) -> dict[str, str]:
     """The reply to the most recent attempt for each receiver that had one."""
-    place = func.row_number().over(
-        partition_by=messages.c.destination, order_by=messages.c.attempted.desc()
-    )
+    place = func.row_number().over(partition_by=_RECEIVER, order_by=messages.c.attempted.desc())
     ranked = (
-        select(messages.c.destination, messages.c.last_reply, place.label("place"))
+        select(_RECEIVER, messages.c.last_reply, place.label("place"))
+        .select_from(_WITH_RECEIVER)
         .where(*chosen, messages.c.attempted.is_not(None))
         .subquery()
     )
-    query = select(ranked.c.destination, ranked.c.last_reply).where(ranked.c.place == 1)
-    return {row.destination: row.last_reply for row in connection.execute(query)}
+    query = select(ranked.c.receiver, ranked.c.last_reply).where(ranked.c.place == 1)
+    return {row.receiver: row.last_reply for row in connection.execute(query)}
 
 
 def retry(
@@ -175,8 +194,16 @@ def _chosen(
     if message_id is not None:
         conditions.append(messages.c.id == message_id)
     if receiver is not None:
-        conditions.append(messages.c.destination == receiver)
+        conditions.append(_goes_to(receiver))
     return conditions
+
+
+def _goes_to(receiver: str) -> ColumnElement[bool]:
+    """What an operator may mean: a receiver, from one pool or from all, or a domain."""
+    called, _, pool = receiver.removesuffix(")").partition(" (")
+    there = select(destinations.c.name).where(destinations.c.receiver == called)
+    to_it = or_(messages.c.destination == called, messages.c.destination.in_(there))
+    return and_(to_it, messages.c.pool == pool) if pool else to_it
 
 
 def _nudge(connection: Connection, now: float, chosen: Sequence[ColumnElement[bool]]) -> None:
@@ -195,7 +222,7 @@ def has_nudges(connection: Connection) -> bool:
 
 
 def take_nudges(connection: Connection) -> list[str]:
-    """The receivers for which something was changed, each once; they are not given again."""
+    """The destinations for which something was changed, each once; they are not given again."""
     taken = connection.execute(delete(nudges).returning(nudges.c.destination))
     return sorted(set(taken.scalars()))
 

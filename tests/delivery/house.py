@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import SimpleNamespace
@@ -14,21 +15,23 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from smtpeter.budget import ContentBudget
-from smtpeter.delivery.carrier import Carried, ICarrier
+from smtpeter.delivery.book import ReceiverBook
+from smtpeter.delivery.carrier import Allowance, Carried, ICarrier
 from smtpeter.delivery.contents import ContentSource
 from smtpeter.delivery.courier import Courier
 from smtpeter.delivery.queue import DeliveryQueue
 from smtpeter.delivery.receivers import QueueSettings
 from smtpeter.delivery.reports import ReportWriter
+from smtpeter.delivery.route import Way
 from smtpeter.delivery.schedule import Schedule
 from smtpeter.message.content import Content
 from smtpeter.message.envelope import Envelope
 from smtpeter.message.outcome import Outcome, Verdict
-from smtpeter.store import events, messages
+from smtpeter.store import events, messages, receivers
 from smtpeter.store.database import StoreUnavailable
 from smtpeter.store.due import PUT_OFF, Due, Unreadable, due_messages
 from smtpeter.store.keys import KeySource
-from smtpeter.store.messages import Message, State
+from smtpeter.store.messages import Message, State, Stream
 from smtpeter.store.writer import Change
 from smtpeter.transform.pipeline import Pipeline, Stage
 from tests.store.cases import CONTENT, NOW
@@ -80,6 +83,8 @@ class FakeStore:
     Attributes:
         prompt: whether everything is done and answered at once.
         spoilt: ids of messages that cannot be read.
+        receivers: what was learnt of receivers, by their names.
+        destinations: where mail goes, by the names of destinations.
     """
 
     def __init__(self) -> None:
@@ -90,21 +95,27 @@ class FakeStore:
         self.events: list[dict[str, Any]] = []
         self.reads: list[Asked] = []
         self.writes: list[Asked] = []
+        self.receivers: dict[str, Any] = {}
+        self.destinations: dict[str, receivers.Destination] = {}
         self._parcels: dict[int, messages.Parcel] = {}
 
     # What the queue and the courier ask.
 
     def read(self, function: Callable[..., Any], *args: Any) -> Deferred[Any]:
         known: dict[Callable[..., Any], Callable[..., Any]] = {
-            messages.waiting_destinations: self._waiting_destinations,
+            messages.waiting_streams: self._waiting_streams,
+            receivers.load: lambda: dict(self.receivers),
             messages.load_content: self.contents.get,
             due_messages: self._due_messages,
         }
         return self._asked(self.reads, partial(known[function], *args))
 
-    def transact(self, function: Callable[..., Any], *_: Any) -> Deferred[Any]:
-        assert function is messages.reroute
-        return self._asked(self.writes, lambda: None)
+    def transact(self, function: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        known: dict[Callable[..., Any], Callable[..., Any]] = {
+            messages.reroute: lambda _: None,
+            receivers.save: self._save_news,
+        }
+        return self._asked(self.writes, partial(known[function], *args))
 
     def commit(self, *changes: Change) -> Deferred[None]:
         return self._asked(self.writes, lambda: self._write(changes))
@@ -152,21 +163,24 @@ class FakeStore:
 
     # The semantics.
 
-    def _waiting(self, receiver: str | None = None) -> list[Message]:
-        return [
-            row.message
-            for row in self.rows.values()
-            if row.state is State.WAITING and receiver in (None, row.message.destination)
-        ]
+    def _waiting(self) -> list[Message]:
+        return [row.message for row in self.rows.values() if row.state is State.WAITING]
 
-    def _waiting_destinations(self) -> list[tuple[str, float]]:
-        first: dict[str, float] = {}
+    def _waiting_streams(self, destination: str | None = None) -> list[tuple[Stream, float]]:
+        first: dict[Stream, float] = {}
         for each in self._waiting():
-            first[each.destination] = min(each.due, first.get(each.destination, each.due))
+            if destination in (None, each.destination):
+                first[each.stream] = min(each.due, first.get(each.stream, each.due))
         return list(first.items())
 
-    def _due_messages(self, receiver: str, now: float, limit: int) -> Due:
-        waiting = self._waiting(receiver)
+    def _save_news(self, news: receivers.ReceiverNews, now: float) -> None:  # noqa: ARG002
+        for name in news.unremarkable:
+            self.receivers.pop(name, None)
+        self.receivers |= json.loads(json.dumps(news.states))
+        self.destinations |= {each.name: each for each in news.found}
+
+    def _due_messages(self, stream: Stream, now: float, limit: int) -> Due:
+        waiting = [each for each in self._waiting() if each.stream == stream]
         due = sorted((each for each in waiting if each.due <= now), key=lambda each: each.due)
         later = min((each.due for each in waiting if each.due > now), default=None)
         rows = [_as_stored(each) for each in due[:limit] if each.id in self.spoilt]
@@ -232,12 +246,18 @@ def _as_stored(each: Message) -> Any:
 class Trip:
     """One message under way."""
 
-    receiver: str
+    way: Way
+    allowance: Allowance
     id: str
     envelope: Envelope
     content: Content = field(repr=False)
     done: Deferred[Carried] = field(factory=Deferred, repr=False)
     releases: int = 0
+
+    @property
+    def receiver(self) -> str:
+        """Where it goes to."""
+        return self.way.receiver
 
 
 @implementer(ICarrier)
@@ -249,6 +269,8 @@ class FakeCarrier:
         trips: all that ever began.
         under_way: those without an outcome.
         looks: is called with each trip as it begins.
+        ways: to destinations that are not receivers of their own.
+        asked: the destinations to which ways were looked for.
     """
 
     def __init__(self) -> None:
@@ -257,14 +279,25 @@ class FakeCarrier:
         self.looks: Callable[[Trip], None] = lambda _: None
         self.releases: Callable[[Trip], None] = lambda _: None
         self.stopping = False
+        self.ways: dict[str, Deferred[Way]] = {}
+        self.asked: list[str] = []
 
     def destination_of(self, domain_key: str) -> str:
         return domain_key
 
+    def way_to(self, destination: str) -> Deferred[Way]:
+        self.asked.append(destination)
+        return self.ways.get(destination) or succeed(Way(destination, destination, ()))
+
     def carry(
-        self, receiver: str, envelope: Envelope, content: Content, message_id: str
+        self,
+        way: Way,
+        allowance: Allowance,
+        envelope: Envelope,
+        content: Content,
+        message_id: str,
     ) -> Deferred[Carried]:
-        trip = Trip(receiver, message_id, envelope, content)
+        trip = Trip(way, allowance, message_id, envelope, content)
         self.trips.append(trip)
         self.under_way.append(trip)
         self.looks(trip)
@@ -300,6 +333,7 @@ class FakeLimits:
 
     connections: int = 10
     messages_per_second: float | None = None
+    messages_per_connection: int = 1000
 
 
 class Busy(Exception):
@@ -350,10 +384,12 @@ class House:
         settings = QueueSettings(
             max_connections,
             octets_per_receiver,
-            lambda receiver: self.limits.get(receiver, FakeLimits()),
             lambda domain: domain,
         )
-        self.queue = DeliveryQueue(store, self.courier, self.contents, settings, self.clock)
+        book = ReceiverBook(lambda way: (way.receiver, self.limits.get(way.receiver, FakeLimits())))
+        self.queue = DeliveryQueue(
+            store, self.courier, self.carrier, self.contents, book, settings, self.clock
+        )
         if start:
             self.queue.startService()
 

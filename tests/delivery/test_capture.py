@@ -13,10 +13,16 @@ from zope.interface.verify import verifyObject
 
 from smtpeter.delivery.capture import CaptureCarrier
 from smtpeter.delivery.carrier import ICarrier
+from smtpeter.delivery.receivers import Receiver
+from smtpeter.delivery.route import Way
 from smtpeter.message.content import Content
 from smtpeter.message.envelope import Envelope
 from smtpeter.message.outcome import Outcome, Verdict
+from tests.delivery.house import FakeLimits
 from tests.smtp.outbound import CONTENT, ONE, TWO
+
+WAY = Way("capture", "capture", ())
+ALLOWANCE = Receiver("capture", "", FakeLimits(), 0.0)
 
 
 def at_once(function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
@@ -37,7 +43,9 @@ class CaptureTests(SynchronousTestCase):
         content: Content = CONTENT,
         message_id: str = "7hQx2LmPzR9aTc04",
     ) -> tuple[Outcome, ...]:
-        carried = self.successResultOf(self.carrier.carry("capture", envelope, content, message_id))
+        carried = self.successResultOf(
+            self.carrier.carry(WAY, ALLOWANCE, envelope, content, message_id)
+        )
         carried.release()
         return carried.outcomes
 

@@ -14,6 +14,7 @@ from twisted.names.error import DNSServerError
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.delivery.connecting import Connecting
+from smtpeter.delivery.providers import receiver_name
 from smtpeter.delivery.resolver import MailResolver
 from smtpeter.delivery.route import MxRoute, Route, SmarthostRoute
 from smtpeter.delivery.tls import TlsPolicies, TlsPolicy
@@ -31,6 +32,7 @@ class ConnectingCase(SynchronousTestCase):
     """A domain with two mail exchangers, of which the first has two addresses."""
 
     def setUp(self) -> None:
+        self.pool = ""
         self.zone = Zone()
         self.zone.mx("mailbox.example", (10, "mx1.mailbox.example"), (20, "mx2.mailbox.example"))
         self.zone.host("mx1.mailbox.example", FIRST, SECOND)
@@ -38,7 +40,13 @@ class ConnectingCase(SynchronousTestCase):
         self.internet = Internet()
         self.reactor = self.internet.reactor
         self.resolver = MailResolver(self.zone, self.reactor)
-        self.route: Route = MxRoute(self.resolver, "mail.shop.example", 25, Random(1).shuffle)  # noqa: S311
+        self.route: Route = MxRoute(
+            self.resolver,
+            "mail.shop.example",
+            25,
+            receiver_name,
+            Random(1).shuffle,  # noqa: S311
+        )
         self.use(TlsPolicy.OPPORTUNISTIC)
 
     def use(self, policy: TlsPolicy, **more: Any) -> None:
@@ -51,9 +59,13 @@ class ConnectingCase(SynchronousTestCase):
         self.internet.hosts[address] = lambda: MailHost(replies)
 
     def connect(self) -> Deferred[SmtpClient]:
-        connected = Deferred.fromCoroutine(self.connecting.connect(self.route, "mailbox.example"))
+        connected = Deferred.fromCoroutine(self._connect())
         self.internet.run()
         return connected
+
+    async def _connect(self) -> SmtpClient:
+        way = await self.route.way_to("mailbox.example")
+        return await self.connecting.connect(self.route, way, self.pool)
 
     def connected(self) -> SmtpClient:
         """The connection, which comes about at once."""
@@ -182,7 +194,7 @@ class BindTests(ConnectingCase):
 
     def test_bound(self) -> None:
         """Connections come from the configured address."""
-        self.use(TlsPolicy.OPPORTUNISTIC, bind_address="192.0.2.99")
+        self.use(TlsPolicy.OPPORTUNISTIC, sources=lambda _: ["192.0.2.99"])
         self.answers(FIRST)
         self.connected()
         self.assertEqual(("192.0.2.99", 0), self.internet.calls[0][4])
@@ -190,14 +202,25 @@ class BindTests(ConnectingCase):
     def test_same_version(self) -> None:
         """Only hosts of the same IP version are tried."""
         self.zone.host("mx1.mailbox.example", FIRST, "2001:db8::1")
-        self.use(TlsPolicy.OPPORTUNISTIC, bind_address="2001:db8::99")
+        self.use(TlsPolicy.OPPORTUNISTIC, sources=lambda _: ["2001:db8::99"])
         self.answers("2001:db8::1")
         self.connected()
         self.assertEqual(["2001:db8::1"], self.internet.tried)
 
+    def test_pool(self) -> None:
+        """A message of a pool is sent from one of the addresses of the pool."""
+        pools = {"": ["192.0.2.99"], "news": ["192.0.2.100", "192.0.2.101", "2001:db8::99"]}
+        self.use(TlsPolicy.OPPORTUNISTIC, sources=pools.__getitem__)
+        self.answers(FIRST)
+        self.pool = "news"
+        for _ in range(40):
+            self.connected()
+        used = {call[4] for call in self.internet.calls}
+        self.assertEqual({("192.0.2.100", 0), ("192.0.2.101", 0)}, used)
+
     def test_no_address_of_that_version(self) -> None:
         """Where there is none the message waits, and is told why."""
-        self.use(TlsPolicy.OPPORTUNISTIC, bind_address="2001:db8::99")
+        self.use(TlsPolicy.OPPORTUNISTIC, sources=lambda _: ["2001:db8::99"])
         outcome = self.failed()
         self.assertEqual((Verdict.DEFERRED, "4.4.4"), (outcome.verdict, outcome.status))
         self.assertIn("IPv6", outcome.text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,14 +14,25 @@ from zope.interface.verify import verifyObject
 from smtpeter.delivery.carrier import Carried, ICarrier
 from smtpeter.delivery.connecting import Connecting
 from smtpeter.delivery.connections import ConnectionLimits, SmtpCarrier
-from smtpeter.delivery.route import Unroutable
+from smtpeter.delivery.receivers import Receiver
+from smtpeter.delivery.resolver import MailExchanger
+from smtpeter.delivery.route import Unroutable, Way
 from smtpeter.delivery.tls import TlsPolicies, TlsPolicy
 from smtpeter.message.outcome import Outcome, Verdict
+from tests.delivery.house import FakeLimits
 from tests.delivery.internet import Internet
 from tests.smtp.mailhost import MailHost
 from tests.smtp.outbound import CONTENT, ONE, TWO
 
 ADDRESS, SECOND = "192.0.2.1", "192.0.2.2"
+
+
+def way(destination: str) -> Way:
+    """To an address, as if it were a receiver."""
+    if destination == "nowhere":
+        failed = Unroutable(Verdict.FAILED, "5.1.2", "nowhere does not exist")
+        return Way(destination, destination, (), failed.outcome)
+    return Way(destination, destination, (MailExchanger(0, destination),))
 
 
 class Direct:
@@ -31,12 +43,13 @@ class Direct:
     def destination_of(self, domain_key: str) -> str:
         return f"to {domain_key}"
 
-    async def hosts(self, receiver: str) -> Sequence[str]:
-        if receiver == "nowhere":
-            raise Unroutable(Verdict.FAILED, "5.1.2", "nowhere does not exist")
-        if receiver == "crash":
+    async def way_to(self, destination: str) -> Way:
+        return way(destination)
+
+    def hosts(self, way: Way) -> Sequence[str]:
+        if way.destination == "crash":
             raise ZeroDivisionError
-        return (receiver,)
+        return [way.destination]
 
     async def addresses(self, host: str) -> Sequence[str]:
         return (host,)
@@ -50,8 +63,14 @@ class CarrierCase(SynchronousTestCase):
         self.answers()
         self.use()
 
-    def use(self, **limits: Any) -> None:
+    def use(
+        self, *, messages_per_connection: int = 1000, connections: int = 20, **limits: Any
+    ) -> None:
         """A carrier with these limits."""
+        own = FakeLimits(connections, messages_per_connection=messages_per_connection)
+        self.receivers: dict[str, Receiver] = defaultdict(
+            lambda: Receiver("receiver", "", own, 0.0)
+        )
         reactor = self.internet.reactor
         tls = TlsPolicies(TlsPolicy.NONE, reactor)
         self.carrier = SmtpCarrier(
@@ -66,7 +85,7 @@ class CarrierCase(SynchronousTestCase):
 
     def carry(self, receiver: str = ADDRESS) -> Deferred[Carried]:
         """One message that is on its way."""
-        carrying = self.carrier.carry(receiver, ONE, CONTENT, "id")
+        carrying = self.carrier.carry(way(receiver), self.receivers[receiver], ONE, CONTENT, "id")
         self.internet.run()
         return carrying
 
@@ -123,13 +142,13 @@ class ReuseTests(CarrierCase):
     def test_no_turn_of_the_reactor(self) -> None:
         """With an idle connection the first command is written at once."""
         self.deliver()
-        self.carrier.carry(ADDRESS, ONE, CONTENT, "id")
+        self.carrier.carry(way(ADDRESS), self.receivers[ADDRESS], ONE, CONTENT, "id")
         (pump,) = self.internet.pumps
         self.assertIn(b"MAIL FROM", b"".join(pump.clientIO.stream))
 
     def test_number_of_messages(self) -> None:
         """After its number of messages a connection is closed with QUIT."""
-        self.use(messages=2)
+        self.use(messages_per_connection=2)
         for _ in range(3):
             self.deliver()
         self.assertEqual([2, 1], [len(host.messages) for host in self.mail_hosts])
@@ -153,6 +172,35 @@ class ReuseTests(CarrierCase):
         for receiver in (ADDRESS, SECOND, "192.0.2.3"):
             self.deliver(receiver)
         self.assertEqual([True, False, False], ["QUIT" in host.verbs for host in self.mail_hosts])
+
+    def test_fewer_connections(self) -> None:
+        """Connections beyond those that a receiver may have are closed after their message."""
+        trips = [self.carried() for _ in range(3)]
+        self.receivers[ADDRESS].limit(FakeLimits(connections=1), 0.0)
+        for trip in trips:
+            trip.release()
+        self.internet.run()
+        self.assertEqual(2, sum("QUIT" in host.verbs for host in self.mail_hosts))
+
+    def test_other_hosts_of_the_receiver(self) -> None:
+        """A connection to other hosts takes the place of an idle one of the same receiver."""
+        self.use(connections=1)
+        self.answers(address=SECOND)
+        self.receivers[SECOND] = self.receivers[ADDRESS]
+        self.deliver(ADDRESS)
+        self.deliver(SECOND)
+        self.assertEqual([True, False], ["QUIT" in host.verbs for host in self.mail_hosts])
+
+    def test_learns_how_many(self) -> None:
+        """A receiver that ends each connection after some messages gets no more over one."""
+        for _ in range(3):
+            self.deliver()
+        self.mail_hosts[0].replies["MAIL"] = "421 4.7.0 enough for this connection"
+        self.deliver()
+        for _ in range(3):
+            self.deliver()
+        self.assertEqual([3, 3, 1], [len(host.messages) for host in self.mail_hosts])
+        self.assertEqual("QUIT", self.mail_hosts[1].verbs[-1])
 
     def test_idle_close(self) -> None:
         """All idle connections can be closed at once."""
@@ -218,7 +266,9 @@ class FailureTests(CarrierCase):
 
     def test_no_route(self) -> None:
         """Each recipient is told why there is no host."""
-        carried = self.successResultOf(self.carrier.carry("nowhere", TWO, CONTENT, "id"))
+        there = self.receivers["nowhere"]
+        carrying = self.carrier.carry(way("nowhere"), there, TWO, CONTENT, "id")
+        carried = self.successResultOf(carrying)
         self.assertEqual(["5.1.2"] * 2, [outcome.status for outcome in carried.outcomes])
         carried.release()
 

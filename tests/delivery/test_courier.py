@@ -8,6 +8,8 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.delivery.courier import STORE_RETRY_SECONDS, Concluded, Interrupted
+from smtpeter.delivery.receivers import Receiver
+from smtpeter.delivery.route import Way
 from smtpeter.message.content import Content
 from smtpeter.message.outcome import Outcome
 from smtpeter.store.database import StorageFull, ValueRefused
@@ -15,7 +17,7 @@ from smtpeter.store.messages import Message, State
 from smtpeter.store.writer import WriterBusy
 from smtpeter.transform.draft import Draft
 from smtpeter.transform.pipeline import Stage, always
-from tests.delivery.house import DEFERRED, DELIVERED, FAILED, LOST, Busy, House
+from tests.delivery.house import DEFERRED, DELIVERED, FAILED, LOST, Busy, FakeLimits, House
 from tests.store.cases import CONTENT, NOW, message, parcel
 
 RECEIVER = "mailbox.example"
@@ -39,7 +41,9 @@ class CourierCase(SynchronousTestCase):
         """Store a message and have an attempt made."""
         if one.id not in self.store.rows:
             self.store.put(one)
-        return Deferred.fromCoroutine(self.house.courier.deliver(one.destination, one))
+        way = Way(one.destination, one.destination, ())
+        receiver = Receiver(way.receiver, "", FakeLimits(), self.house.clock.seconds())
+        return Deferred.fromCoroutine(self.house.courier.deliver(way, receiver, one))
 
     def attempt(self, one: Message, outcome: Outcome) -> Concluded:
         """Make an attempt with this outcome."""

@@ -1,18 +1,18 @@
-from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.delivery.lanes import ASIDE_LIMIT, Lane
-from tests.delivery.house import DEFERRED
-from tests.store.cases import message, parcel
+from smtpeter.store.messages import NORMAL, Stream
+from tests.store.cases import message
 
 ROOM = 10
+STREAM = Stream("mailbox.example", 0, NORMAL, "")
 
 
 class LaneTests(SynchronousTestCase):
-    """What one receiver has in memory."""
+    """What one stream has in memory."""
 
     def setUp(self) -> None:
-        self.lane = Lane("mailbox.example", connections=2)
+        self.lane = Lane(STREAM)
 
     def test_in_order(self) -> None:
         """New messages go in the order they came."""
@@ -32,7 +32,7 @@ class LaneTests(SynchronousTestCase):
     def test_no_overtaking(self) -> None:
         """A new message stays in the store while older ones may be there."""
         for hindrance in ("more", "loading"):
-            lane = Lane("mailbox.example")
+            lane = Lane(STREAM)
             setattr(lane, hindrance, True)
             lane.add(message(), ROOM)
             self.assertEqual((0, True), (len(lane.window), lane.more))
@@ -50,7 +50,7 @@ class LaneTests(SynchronousTestCase):
         self.lane.send_off()
         self.lane.loading = True
         self.lane.release(one.id)
-        self.lane.came_home(one)
+        self.lane.on_their_way -= 1
         self.lane.fill([one])
         self.assertFalse(self.lane.window)
 
@@ -73,56 +73,22 @@ class LaneTests(SynchronousTestCase):
         self.assertEqual({one.id}, self.lane.held)
         self.assertTrue(self.lane.more and self.lane.outdated)
 
-    def test_connections(self) -> None:
-        """No more are on their way than the receiver has connections."""
-        for _ in range(3):
-            self.lane.add(message(), ROOM)
-        self.lane.send_off()
-        self.assertTrue(self.lane.may_send(1 << 20))
-        self.lane.send_off()
-        self.assertFalse(self.lane.may_send(1 << 20))
-
-    def test_unreachable(self) -> None:
-        """While no attempt reaches a server, one at a time is made; then all again."""
-        for _ in range(3):
-            self.lane.add(message(), ROOM)
-        for state in ("dns", "bind", "connect", "intro"):
-            self.lane.heard(evolve(DEFERRED, state=state))
-            self.assertTrue(self.lane.may_send(1 << 20))
-            sent = self.lane.send_off()
-            self.lane.heard(evolve(DEFERRED, state="process"))
-            self.assertFalse(self.lane.may_send(1 << 20), state)
-            self.lane.heard(DEFERRED)
-            self.assertTrue(self.lane.may_send(1 << 20))
-            self.lane.came_home(sent)
-            self.lane.window.appendleft(sent)
-
-    def test_octets(self) -> None:
-        """A message that is too large to go beside others goes when it can be alone."""
-        large = [message(of=parcel(octets=600)), message(of=parcel(octets=600))]
-        for each in large:
-            self.lane.add(each, ROOM)
-        self.assertTrue(self.lane.may_send(500))
-        self.lane.send_off()
-        self.assertFalse(self.lane.may_send(1000))
-        self.lane.came_home(large[0])
-        self.assertTrue(self.lane.may_send(1000))
-
     def test_set_aside(self) -> None:
         """With many messages set aside, the fault is not theirs, and the lane rests."""
         for _ in range(ASIDE_LIMIT + 1):
             self.lane.add(message(), 1000)
         for _ in range(ASIDE_LIMIT):
-            self.assertTrue(self.lane.may_send(1 << 20))
-            self.lane.came_home(self.lane.send_off())
+            self.assertTrue(self.lane.sendable)
+            self.lane.send_off()
+            self.lane.on_their_way -= 1
         self.assertEqual(ASIDE_LIMIT, self.lane.aside)
-        self.assertFalse(self.lane.may_send(1 << 20))
+        self.assertFalse(self.lane.sendable)
 
     def test_idle(self) -> None:
         """A lane is idle only when nobody will ask for it again."""
         self.assertTrue(self.lane.idle)
-        for hindrance in ("more", "loading", "ready"):
-            lane = Lane("mailbox.example")
+        for hindrance in ("more", "loading", "finding"):
+            lane = Lane(STREAM)
             setattr(lane, hindrance, True)
             self.assertFalse(lane.idle, hindrance)
         self.lane.add(message(), ROOM)

@@ -1,7 +1,7 @@
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from smtpeter.delivery import queue
+from smtpeter.delivery import queue, windows
 from smtpeter.store.database import StoreUnavailable
 from smtpeter.store.messages import Message, State
 from tests.delivery.house import DEFERRED, DELIVERED, FAILED, FakeLimits, House
@@ -49,7 +49,7 @@ class CallsTests(SynchronousTestCase):
         house.store.prompt = False
         house.queue.nudged(A)
         house.clock.advance(0)
-        [asked] = house.store.reads
+        asked = house.store.reads[-1]
         asked.do()
         house.end()
         house.store.answer(house.store.writes[0])
@@ -64,6 +64,8 @@ class CallsTests(SynchronousTestCase):
         house.store.put(one)
         house.store.prompt = False
         house.queue.nudged(A)
+        house.clock.advance(0)
+        house.store.answer(house.store.reads[0])
         house.clock.advance(0)
         [asked] = house.store.reads
         asked.do()
@@ -91,7 +93,7 @@ class OrderTests(SynchronousTestCase):
 
     def test_backlog_first(self) -> None:
         """New mail does not overtake what waits in the store for the same receiver."""
-        self.patch(queue, "WINDOW", 2)
+        self.patch(windows, "WINDOW", 2)
         house = House()
         house.limits[A] = FakeLimits(1)
         old = [mail(due=NOW - 10 + number) for number in range(5)]
@@ -106,7 +108,7 @@ class OrderTests(SynchronousTestCase):
 
     def test_second_attempt_is_not_starved(self) -> None:
         """A deferred message gets its next attempt however much new mail there is."""
-        self.patch(queue, "WINDOW", 2)
+        self.patch(windows, "WINDOW", 2)
         house = House()
         house.limits[A] = FakeLimits(1)
         patient = mail()
@@ -160,10 +162,10 @@ class OrderTests(SynchronousTestCase):
         house.submit(*[mail(A) for _ in range(30)])
         self.assertNotIn(A, [trip.receiver for trip in house.carrier.under_way])
         for _ in range(60):
-            trip = next(each for each in house.carrier.under_way if each.receiver != A)
-            house.carrier.answer(trip, evolve(DEFERRED, state="connect", code=0))
-        there = [trip.receiver for trip in house.carrier.under_way]
-        self.assertEqual((20, 10), (len(there), there.count(A)))
+            dead = [each for each in house.carrier.under_way if each.receiver != A]
+            if dead:
+                house.carrier.answer(dead[0], evolve(DEFERRED, state="connect", code=0))
+        self.assertEqual([A] * 10, [trip.receiver for trip in house.carrier.under_way])
 
     def test_memory_is_shared(self) -> None:
         """Large messages to one receiver do not take all memory for contents."""
@@ -244,13 +246,13 @@ class MemoryTests(SynchronousTestCase):
         house.submit(*[mail() for _ in range(300)])
         [lane] = house.queue._lanes.values()
         while house.under_way:
-            self.assertLessEqual(len(lane.window), 2 * queue.WINDOW)
+            self.assertLessEqual(len(lane.window), 2 * windows.WINDOW)
             house.end()
         self.assertEqual(300, len(set(house.carrier.ids)))
 
     def test_crowd_of_receivers(self) -> None:
         """The more receivers have mail at once, the smaller is the window of each."""
-        self.patch(queue, "WINDOWS_LIMIT", 20)
+        self.patch(windows, "WINDOWS_LIMIT", 20)
         house = House(max_connections=1)
         for number in range(40):
             house.submit(*[mail(f"{number}.example") for _ in range(5)])
@@ -268,7 +270,7 @@ class MemoryTests(SynchronousTestCase):
         house.queue.startService()
         house.store.prompt = False
         house.clock.advance(0)
-        self.assertEqual(queue.LOADS_AT_ONCE, len(house.store.reads))
+        self.assertEqual(windows.LOADS_AT_ONCE, len(house.store.reads))
         house.store.prompt = True
         house.store.catch_up()
         house.clock.pump([0] * 10)
@@ -287,7 +289,7 @@ class StoreTroubleTests(SynchronousTestCase):
         house.clock.advance(0)
         house.store.fail(house.store.reads[0])
         house.store.prompt = True
-        house.clock.advance(queue.STORE_RETRY_SECONDS)
+        house.clock.advance(windows.STORE_RETRY_SECONDS)
         self.assertEqual(1, len(house.under_way))
 
     def test_does_not_start(self) -> None:
@@ -331,7 +333,7 @@ class StoreTroubleTests(SynchronousTestCase):
         house.store.prompt = True
         house.end()
         house.queue.nudged(A)
-        house.clock.advance(queue.FAULT_SECONDS - 1)
+        house.clock.advance(windows.FAULT_SECONDS - 1)
         self.assertEqual([one.id, other.id], house.carrier.ids)
         house.clock.advance(2)
         house.clock.advance(0)
@@ -351,7 +353,7 @@ class UnreadableTests(SynchronousTestCase):
         house.queue.nudged(A)
         house.clock.advance(0)
         self.assertEqual([good.id], house.under_way)
-        self.assertEqual(NOW + queue.UNREADABLE_SECONDS, house.store.rows[bad.id].message.due)
+        self.assertEqual(NOW + windows.UNREADABLE_SECONDS, house.store.rows[bad.id].message.due)
         self.assertEqual([bad.id], [each["message"] for each in house.store.events])
 
     def test_mended(self) -> None:
@@ -363,7 +365,7 @@ class UnreadableTests(SynchronousTestCase):
         house.queue.nudged(A)
         house.clock.advance(0)
         house.store.spoilt.clear()
-        house.clock.advance(queue.UNREADABLE_SECONDS - 1)
+        house.clock.advance(windows.UNREADABLE_SECONDS - 1)
         self.assertEqual([], house.under_way)
         house.clock.advance(1)
         house.clock.advance(0)
@@ -372,7 +374,7 @@ class UnreadableTests(SynchronousTestCase):
     def test_more_than_a_window(self) -> None:
         """So many of them that nothing else is loaded hold up what is behind for no longer."""
         house = House()
-        bad = [mail(due=NOW - 1) for _ in range(3 * queue.WINDOW)]
+        bad = [mail(due=NOW - 1) for _ in range(3 * windows.WINDOW)]
         house.store.spoilt.update(each.id for each in bad)
         good = mail()
         house.store.put(*bad, good)
@@ -390,6 +392,8 @@ class UnreadableTests(SynchronousTestCase):
         house.store.put(bad, good)
         house.store.prompt = False
         house.queue.nudged(A)
+        house.clock.advance(0)
+        house.store.answer(house.store.reads[0])
         house.clock.advance(0)
         house.store.answer(house.store.reads[0])
         house.store.fail(house.store.writes[0])
@@ -482,6 +486,7 @@ class StopTests(SynchronousTestCase):
         stopped = self.stop(house)
         house.clock.advance(queue.GRACE_SECONDS)
         house.clock.advance(queue.RECORDING_SECONDS)
+        house.clock.advance(queue.NEWS_AT_STOP_SECONDS)
         self.assertTrue(stopped)
 
     def test_store_fails_to_the_end(self) -> None:
@@ -498,6 +503,7 @@ class StopTests(SynchronousTestCase):
         house.store.fail(house.store.writes[0])
         self.assertFalse(stopped)
         house.clock.advance(queue.GRACE_SECONDS)
+        house.store.fail(house.store.writes[0])
         house.store.fail(house.store.writes[0])
         self.assertTrue(stopped)
         self.assertEqual([1], [trip.releases for trip in house.carrier.trips])

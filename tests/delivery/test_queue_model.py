@@ -15,7 +15,7 @@ from hypothesis.stateful import (
 )
 from twisted.trial.unittest import SynchronousTestCase
 
-from smtpeter.delivery import queue
+from smtpeter.delivery import queue, windows
 from smtpeter.store.messages import State
 from tests.delivery.house import DEFERRED, DELIVERED, FAILED, FakeLimits, House, Trip
 from tests.store.cases import CONTENT, message, parcel
@@ -189,8 +189,9 @@ class QueueMachine(RuleBasedStateMachine):
         self.house.queue.nudged(receiver)
         if self.store.writes:  # the queue may not have heard of a message yet
             return
-        lane = self.house.queue._lanes.get(receiver)
-        begun = lane.held if lane else set()
+        lanes = self.house.queue._lanes.values()
+        there = [lane.held for lane in lanes if lane.stream.destination == receiver]
+        begun = set[str]().union(*there)
         self.cancelled.update(
             row.message.id
             for row in self.store.rows.values()
@@ -224,8 +225,8 @@ class QueueMachine(RuleBasedStateMachine):
         assert all(trip.releases == 1 for trip in self.carrier.trips)
         assert self.house.budget.used_octets == 0
         assert not self.house.queue._lanes
-        assert not self.house.queue._ready
-        assert self.house.queue._on_their_way == 0
+        assert not self.house.queue._dispatcher._line
+        assert self.house.queue._dispatcher._on_their_way == 0
 
 
 class ForgetfulMachine(QueueMachine):
@@ -239,8 +240,8 @@ class QueueModelTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         # Small, so that windows are left and loads wait for each other.
-        self.patch(queue, "WINDOW", 2)
-        self.patch(queue, "LOADS_AT_ONCE", 2)
+        self.patch(windows, "WINDOW", 2)
+        self.patch(windows, "LOADS_AT_ONCE", 2)
 
     def test_whatever_happens(self) -> None:
         """No message leaves twice or too early, no limit is passed, and nothing sticks."""

@@ -1,76 +1,200 @@
-from hypothesis import given
-from hypothesis import strategies as st
+import json
+
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from smtpeter.delivery.receivers import TokenBucket
+from smtpeter.delivery.receivers import LIVELY_SECONDS, Receiver
+from smtpeter.delivery.restraint import restraint
+from smtpeter.message.outcome import Outcome, Verdict
+from tests.delivery.house import DEFERRED, DELIVERED, FAILED, FakeLimits
 
-NOW = 1_700_000_000.0
-RATES = st.floats(0.001, 5_000)
+RATE = Outcome(Verdict.DEFERRED, "error", "mailfrom", 421, "4.7.28", "Too many messages")
+NAMED = evolve(RATE, text="Rate limited, try again in 5 minutes")
+GREY = Outcome(Verdict.DEFERRED, "error", "rcptto", 451, "4.7.1", "Greylisted for 5 minutes")
+CROWDED = Outcome(
+    Verdict.DEFERRED, "error", "intro", 421, "4.7.0", "Too many concurrent connections"
+)
+DEAD = Outcome(Verdict.DEFERRED, "timeout", "connect", 0, "4.4.1", "timed out")
+REFUSING = Outcome(Verdict.DEFERRED, "lost", "connect", 0, "4.4.1", "Connection refused")
+NOWHERE = Outcome(Verdict.DEFERRED, "error", "dns", 0, "4.4.3", "no answer")
+OURS = Outcome(Verdict.DEFERRED, "error", "process", 0, "4.3.0", "Internal error")
 
 
-class TokenBucketTests(SynchronousTestCase):
-    """How many pass, and when the next one may."""
+class ReceiverCase(SynchronousTestCase):
+    """A receiver of ten connections."""
 
-    def test_one_seconds_worth_at_once(self) -> None:
-        """A rested bucket gives one second's worth, then asks to wait for the next token."""
-        bucket = TokenBucket(10.0, NOW)
-        self.assertEqual([0.0] * 10, [bucket.take(NOW) for _ in range(10)])
-        self.assertAlmostEqual(0.1, bucket.take(NOW), places=6)
+    def setUp(self) -> None:
+        self.receiver = Receiver("mailbox.example", "", FakeLimits(), 0.0)
+        self.now = 100.0
 
-    def test_slow_rate(self) -> None:
-        """A rate below one per second still lets one pass at once."""
-        bucket = TokenBucket(0.1, NOW)
-        self.assertEqual(0.0, bucket.take(NOW))
-        self.assertAlmostEqual(10.0, bucket.take(NOW), places=6)
+    def hear(self, outcome: Outcome, *, began: float | None = None) -> float | None:
+        """Let an attempt end so, one second after it began."""
+        self.now += 1
+        return self.receiver.heard(outcome, self.now - 1 if began is None else began, self.now)
 
-    def test_asking_takes_nothing(self) -> None:
-        """Asking too early does not push the next token away."""
-        bucket = TokenBucket(1.0, NOW)
-        bucket.take(NOW)
-        waits = [bucket.take(NOW + 0.5) for _ in range(100)]
-        self.assertEqual([0.5] * 100, waits)
-        self.assertEqual(0.0, bucket.take(NOW + 1.0))
+    def wait(self) -> float:
+        return self.receiver.wait(self.now)
 
-    def test_rest_gives_no_more_than_a_burst(self) -> None:
-        """However long the rest, no more than one burst is saved up."""
-        bucket = TokenBucket(3.0, NOW)
-        later = NOW + 86_400
-        taken = [bucket.take(later) for _ in range(10)]
-        self.assertEqual(3, taken.count(0.0))
 
-    def test_clock_set_back(self) -> None:
-        """A clock that is set back neither blocks the bucket nor fills it."""
-        bucket = TokenBucket(1.0, NOW)
-        bucket.take(NOW)
-        self.assertAlmostEqual(1.0, bucket.take(NOW - 3600), places=6)
-        self.assertEqual(0.0, bucket.take(NOW - 3600 + 1.001))
+class ThrottleTests(ReceiverCase):
+    """What a receiver says when it wants less."""
 
-    def test_long_run_is_exact(self) -> None:
-        """A bucket that is never full passes its rate over a long time, to the token."""
-        bucket = TokenBucket(7.0, NOW)
-        taken = sum(bucket.take(NOW + step / 10) == 0.0 for step in range(100_000))
-        self.assertEqual(7 + int(7.0 * 9_999.9), taken)
+    def test_taken(self) -> None:
+        """While it takes mail, or refuses single messages, nothing holds mail up."""
+        for outcome in (DELIVERED, FAILED, DEFERRED, OURS):
+            self.assertIsNone(self.hear(outcome))
+            self.assertEqual(0.0, self.wait())
+        self.assertEqual(10, self.receiver.connections)
 
-    @given(RATES, st.lists(st.floats(0, 3), min_size=1, max_size=60), st.integers(1, 40))
-    def test_no_window_gets_more(self, rate: float, pauses: list[float], tries: int) -> None:
-        """No stretch of time sees more than a burst and what the rate gives in it."""
-        bucket = TokenBucket(rate, NOW)
-        burst = max(1, round(rate))
-        now, times = NOW, []
-        for pause in pauses:
-            now += pause
-            times += [now for _ in range(tries) if bucket.take(now) == 0.0]
-        for first, start in enumerate(times):
-            for count, end in enumerate(times[first:], start=1):
-                self.assertLessEqual(count, burst + rate * (end - start) + 0.01)
+    def test_rate(self) -> None:
+        """When it wants less, all mail to it pauses, and the message comes again soon."""
+        self.hear(DELIVERED)
+        retry_at = self.hear(RATE)
+        assert retry_at is not None
+        self.assertGreaterEqual(retry_at, self.now + 1)
+        self.assertLess(retry_at, self.now + 60)
+        self.assertGreater(self.wait(), 0.0)
+        self.assertEqual(10, self.receiver.connections)
 
-    @given(RATES, st.integers(1, 200))
-    def test_waiting_as_told_is_enough(self, rate: float, takes: int) -> None:
-        """After the wait that was asked for, the token is there."""
-        bucket = TokenBucket(rate, NOW)
-        now = NOW
-        for _ in range(takes):
-            wait = bucket.take(now)
-            if wait:
-                now += wait
-                self.assertEqual(0.0, bucket.take(now))
+    def test_named(self) -> None:
+        """A wait that it names is kept, for all mail to it."""
+        self.assertEqual(self.now + 1 + 300, self.hear(NAMED))
+        self.assertEqual(300.0, self.wait())
+
+    def test_greylisting(self) -> None:
+        """Greylisting is about one message: that waits, nothing else does."""
+        self.assertEqual(self.now + 1 + 300, self.hear(GREY))
+        self.assertEqual(0.0, self.wait())
+
+    def test_connections(self) -> None:
+        """When it has too many connections there are fewer, and mail goes on."""
+        self.hear(DELIVERED)
+        self.assertEqual(self.now + 2, self.hear(CROWDED))
+        self.assertEqual(5, self.receiver.connections)
+        self.assertEqual(0.0, self.wait())
+
+    def test_only_connection(self) -> None:
+        """When it has too many with the only one, mail pauses."""
+        self.receiver.limit(FakeLimits(connections=1), 0.0)
+        self.hear(CROWDED)
+        self.assertGreater(self.wait(), 0.0)
+
+    def test_refused_among_others(self) -> None:
+        """A connection that fails while others work is one too many."""
+        for outcome in (REFUSING, DEAD):
+            self.setUp()
+            self.hear(DELIVERED)
+            self.assertEqual(self.now + 2, self.hear(outcome))
+            self.assertEqual(5, self.receiver.connections)
+
+    def test_decided_rate(self) -> None:
+        """A rate that was decided holds from the start, and rests before it is forgotten."""
+        self.receiver.limit(FakeLimits(messages_per_second=0.5), self.now)
+        self.assertEqual(0.0, self.wait())
+        self.assertEqual(2.0, self.wait())
+        self.assertEqual(2.0, self.receiver.rest_seconds(self.now))
+
+    def test_lifted(self) -> None:
+        """The operator can have all of it forgotten."""
+        self.hear(NAMED)
+        self.hear(CROWDED)
+        self.receiver.lift()
+        self.assertEqual((0.0, 10), (self.wait(), self.receiver.connections))
+
+    def test_withdrawn(self) -> None:
+        """When nothing is heard of the message that was to find out, another one goes."""
+        self.hear(RATE)
+        self.now += 60
+        self.assertEqual(0.0, self.wait())
+        self.assertEqual(float("inf"), self.wait())
+        self.receiver.withdrawn()
+        self.assertEqual(0.0, self.wait())
+
+
+class SilenceTests(ReceiverCase):
+    """A receiver that answers nothing."""
+
+    def test_one_at_a_time(self) -> None:
+        """While it is not reached, one attempt at a time is made."""
+        for outcome in (DEAD, NOWHERE):
+            self.setUp()
+            self.hear(outcome)
+            self.assertEqual(1, self.receiver.connections)
+            self.hear(OURS)
+            self.assertEqual(1, self.receiver.connections)
+            self.hear(DEFERRED)
+            self.assertEqual(10, self.receiver.connections)
+
+    def test_suspended(self) -> None:
+        """After some attempts it is left alone for a time, and messages keep their schedule."""
+        for _ in range(3):
+            self.assertIsNone(self.hear(DEAD))
+        self.assertEqual(30.0, self.wait())
+        self.now += 30
+        self.assertEqual(0.0, self.wait())
+
+    def test_lively(self) -> None:
+        """That it took mail some time ago does not make a dead receiver a crowded one."""
+        self.hear(DELIVERED)
+        self.now += LIVELY_SECONDS
+        self.hear(DEAD)
+        self.assertEqual(1, self.receiver.connections)
+
+    def test_lost_later(self) -> None:
+        """A connection that breaks over a message says nothing of the receiver."""
+        for _ in range(10):
+            self.hear(Outcome(Verdict.DEFERRED, "lost", "data", 0, "4.4.2", "lost"))
+        self.assertEqual((0.0, 10), (self.wait(), self.receiver.connections))
+
+
+class KeptTests(ReceiverCase):
+    """What outlives the process."""
+
+    def test_nothing_to_keep(self) -> None:
+        """Of a receiver that takes what it gets nothing is kept."""
+        self.hear(DELIVERED)
+        self.assertFalse(self.receiver.restrained)
+
+    def test_restored(self) -> None:
+        """What was learnt is known again."""
+        self.hear(DELIVERED)
+        self.hear(CROWDED)
+        self.hear(NAMED)
+        self.receiver.connection_ended(20, 0.0)
+        self.assertTrue(self.receiver.restrained)
+        kept = json.loads(json.dumps(self.receiver.as_dict()))
+        again = Receiver("mailbox.example", "", FakeLimits(), self.now)
+        again.restore(kept)
+        self.assertEqual(kept, again.as_dict())
+        self.assertEqual(5, again.connections)
+        self.assertEqual(300.0, again.wait(self.now))
+        self.assertTrue(again.connection_used_up(20))
+
+    def test_shown(self) -> None:
+        """What holds is told with its reason."""
+        told = restraint(FakeLimits(), {}, self.now)
+        self.assertEqual(("ok", 10, ""), (told.health, told.connections, told.why))
+        self.assertEqual("10 connections", told.words())
+        self.hear(NAMED)
+        told = restraint(FakeLimits(), self.receiver.as_dict(), self.now)
+        self.assertEqual(("paused", self.now + 300), (told.health, told.until))
+        self.assertIn("try again in 5 minutes", told.why)
+        self.now += 301
+        self.wait()
+        self.hear(DELIVERED)
+        told = restraint(FakeLimits(messages_per_second=3.0), self.receiver.as_dict(), self.now)
+        self.assertEqual("throttled", told.health)
+        assert told.messages_per_second is not None
+        self.assertLess(told.messages_per_second, 3.0)
+        self.assertIn("throttled: 10 connections, ", told.words())
+
+    def test_shown_suspended(self) -> None:
+        """A receiver that does not answer is shown as such."""
+        for _ in range(3):
+            self.hear(DEAD)
+        told = restraint(FakeLimits(), self.receiver.as_dict(), self.now)
+        self.assertEqual(
+            ("suspended", 1, "timed out", self.now + 30),
+            (told.health, told.connections, told.why, told.until),
+        )
+        self.assertEqual("suspended: 1 connection", told.words())

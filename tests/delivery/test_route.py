@@ -13,12 +13,14 @@ from twisted.names import dns
 from twisted.names.error import DNSServerError
 from twisted.trial.unittest import SynchronousTestCase
 
+from smtpeter.delivery.providers import receiver_name
 from smtpeter.delivery.resolver import MailExchanger, MailResolver
 from smtpeter.delivery.route import (
     MxRoute,
     Route,
     SmarthostRoute,
     Unroutable,
+    Way,
     in_order_of_preference,
     literal_address,
 )
@@ -34,19 +36,14 @@ EXCHANGERS = st.lists(
 class PreferenceTests(SynchronousTestCase):
     """The order of mail exchangers."""
 
-    def order(self, *exchangers: tuple[int, str], seed: int = 1) -> list[str]:
+    def order(self, *exchangers: tuple[int, str]) -> list[str]:
         """The names in order."""
         records = [MailExchanger(*each) for each in exchangers]
-        return in_order_of_preference(records, OURSELVES, Random(seed).shuffle)  # noqa: S311
+        return [each.name for each in in_order_of_preference(records, OURSELVES)]
 
     def test_by_preference(self) -> None:
         """The lowest preference comes first."""
         self.assertEqual(["a", "b", "c"], self.order((30, "c"), (10, "a"), (20, "b")))
-
-    def test_equals_share(self) -> None:
-        """Hosts of equal preference are tried in random order."""
-        seen = {tuple(self.order((5, "a"), (5, "b"), (9, "c"), seed=seed)) for seed in range(20)}
-        self.assertEqual({("a", "b", "c"), ("b", "a", "c")}, seen)
 
     def test_ourselves(self) -> None:
         """We and whoever is not preferred to us are left out."""
@@ -54,10 +51,10 @@ class PreferenceTests(SynchronousTestCase):
         self.assertEqual(["a"], self.order(*records))
         self.assertEqual([], self.order((10, OURSELVES), (20, "a")))
 
-    @given(EXCHANGERS, st.integers(0, 100))
-    def test_any_records(self, exchangers: list[MailExchanger], seed: int) -> None:
+    @given(EXCHANGERS)
+    def test_any_records(self, exchangers: list[MailExchanger]) -> None:
         """No host is named twice, none without a name, and the preferences ascend."""
-        names = in_order_of_preference(exchangers, OURSELVES, Random(seed).shuffle)  # noqa: S311
+        names = [each.name for each in in_order_of_preference(exchangers, OURSELVES)]
         self.assertEqual(len(set(names)), len(names))
         self.assertNotIn("", names)
         self.assertNotIn(OURSELVES, names)
@@ -71,17 +68,21 @@ class RouteCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.zone = Zone()
         resolver = MailResolver(self.zone, Clock())
-        self.mx = MxRoute(resolver, OURSELVES, 25, Random(1).shuffle)  # noqa: S311
+        self.mx = MxRoute(resolver, OURSELVES, 25, receiver_name, Random(1).shuffle)  # noqa: S311
         self.smarthost = SmarthostRoute(resolver, "relay.example", 587)
 
-    def hosts(self, receiver: str) -> Sequence[str]:
-        return self.successResultOf(Deferred.fromCoroutine(self.mx.hosts(receiver)))
+    def way(self, destination: str) -> Way:
+        return self.successResultOf(Deferred.fromCoroutine(self.mx.way_to(destination)))
 
-    def no_hosts(self, receiver: str) -> tuple[Verdict, str, str]:
+    def hosts(self, destination: str) -> Sequence[str]:
+        return self.mx.hosts(self.way(destination))
+
+    def no_hosts(self, destination: str) -> tuple[Verdict, str, str]:
         """Verdict, status and state of what is told when there are none."""
-        failure = self.failureResultOf(Deferred.fromCoroutine(self.mx.hosts(receiver)), Unroutable)
-        outcome = failure.value.outcome
-        return outcome.verdict, outcome.status, outcome.state
+        way = self.way(destination)
+        self.assertEqual((destination, ()), (way.receiver, way.exchangers))
+        assert way.problem is not None
+        return way.problem.verdict, way.problem.status, way.problem.state
 
     def addresses(self, route: Route, host: str) -> Sequence[str]:
         return self.successResultOf(Deferred.fromCoroutine(route.addresses(host)))
@@ -96,9 +97,35 @@ class RouteCase(SynchronousTestCase):
 class MxRouteTests(RouteCase):
     """To mail exchangers."""
 
-    def test_receiver(self) -> None:
-        """The receiver is the domain."""
+    def test_destination(self) -> None:
+        """Mail waits under its domain."""
         self.assertEqual("mailbox.example", self.mx.destination_of("mailbox.example"))
+
+    def test_receiver(self) -> None:
+        """Domains with the same mail exchangers have one receiver, others have others."""
+        hosts = [(10, "mx1.hoster.example"), (20, "mx2.hoster.example")]
+        self.zone.mx("a.example", *hosts)
+        self.zone.mx("b.example", *reversed(hosts))
+        self.zone.mx("c.example", hosts[0])
+        here, there, elsewhere = (self.way(f"{each}.example") for each in "abc")
+        self.assertEqual(here.receiver, there.receiver)
+        self.assertEqual(here.exchangers, there.exchangers)
+        self.assertEqual("mx1.hoster.example", elsewhere.receiver)
+        self.assertNotEqual(here.receiver, elsewhere.receiver)
+
+    def test_house(self) -> None:
+        """Domains at a large house have one receiver, whatever the names of its hosts are."""
+        self.zone.mx("a.example", (0, "a-example.mail.protection.outlook.com"))
+        self.zone.mx("b.example", (0, "b-example.mail.protection.outlook.com"))
+        here, there = self.way("a.example"), self.way("b.example")
+        self.assertEqual(here.receiver, there.receiver)
+        self.assertNotEqual(here.exchangers, there.exchangers)
+
+    def test_equals_share(self) -> None:
+        """Hosts of equal preference are tried in random order."""
+        self.zone.mx("mailbox.example", (5, "a"), (5, "b"), (9, "c"))
+        seen = {tuple(self.hosts("mailbox.example")) for _ in range(40)}
+        self.assertEqual({("a", "b", "c"), ("b", "a", "c")}, seen)
 
     def test_hosts(self) -> None:
         """The mail exchangers are the hosts, five at most."""
@@ -143,7 +170,7 @@ class MxRouteTests(RouteCase):
             ("[192.0.2.1]", "192.0.2.1"),
             ("[IPv6:2001:db8::1]", "2001:db8::1"),
         ):
-            self.assertEqual((literal,), self.hosts(literal))
+            self.assertEqual([literal], self.hosts(literal))
             self.assertEqual((address,), self.addresses(self.mx, literal))
         self.assertEqual([], self.zone.asked)
 
@@ -171,8 +198,10 @@ class SmarthostRouteTests(RouteCase):
     def test_one_for_all(self) -> None:
         """Every domain has the same receiver, and that has one host."""
         self.assertEqual("relay.example:587", self.smarthost.destination_of("mailbox.example"))
-        hosts = Deferred.fromCoroutine(self.smarthost.hosts("relay.example:587"))
-        self.assertEqual(("relay.example",), self.successResultOf(hosts))
+        finding = Deferred.fromCoroutine(self.smarthost.way_to("relay.example:587"))
+        way = self.successResultOf(finding)
+        self.assertEqual("relay.example:587", way.receiver)
+        self.assertEqual(["relay.example"], self.smarthost.hosts(way))
         self.assertEqual(587, self.smarthost.port)
 
     def test_not_known(self) -> None:

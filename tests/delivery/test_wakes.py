@@ -14,7 +14,7 @@ class WakeTimesTests(SynchronousTestCase):
 
     def test_earliest_counts(self) -> None:
         """Of all times that were noted for a receiver the earliest holds."""
-        times = WakeTimes()
+        times: WakeTimes[str] = WakeTimes()
         for when in (30.0, 10.0, 20.0):
             times.note("a.example", when)
         self.assertEqual(10.0, times.earliest())
@@ -26,7 +26,7 @@ class WakeTimesTests(SynchronousTestCase):
     )
     def test_like_a_mapping(self, steps: list[tuple[str, int, bool]]) -> None:
         """However it is used, it is a mapping from which the smallest is taken, and as small."""
-        times, model = WakeTimes(), dict[str, float]()
+        times, model = WakeTimes[str](), dict[str, float]()
         for name, when, take in steps:
             if take:
                 due = min((time for time in model.values() if time <= when), default=None)
@@ -40,7 +40,7 @@ class WakeTimesTests(SynchronousTestCase):
 
     def test_nothing_piles_up(self) -> None:
         """A receiver that is woken again and again before a late time leaves nothing behind."""
-        times = WakeTimes()
+        times: WakeTimes[str] = WakeTimes()
         for second in range(10_000):
             times.note("a.example", 1e6)
             times.note("a.example", float(second))

@@ -5,7 +5,7 @@ from sqlalchemy import update
 from smtpeter.store import messages, queue
 from smtpeter.store.due import Due, Unreadable, due_messages, put_off
 from smtpeter.store.events import events_of
-from smtpeter.store.messages import Message
+from smtpeter.store.messages import NORMAL, Message, Stream
 from smtpeter.store.tables import messages as table
 from smtpeter.store.tables import submissions
 from tests.store.cases import NOW, DatabaseCase, OnPostgresql, message
@@ -17,9 +17,9 @@ DAY = 86_400
 class DueCase(DatabaseCase):
     """Looks for what one receiver is to be sent."""
 
-    def due(self, now: float = NOW, receiver: str = HERE) -> Due:
+    def due(self, now: float = NOW, destination: str = HERE) -> Due:
         with self.database.connect() as connection:
-            return due_messages(connection, receiver, now, 1000)
+            return due_messages(connection, Stream(destination, 0, NORMAL, ""), now, 1000)
 
 
 class DueTests(DueCase):
@@ -31,7 +31,7 @@ class DueTests(DueCase):
             self.store(message(due=NOW + seconds))
         self.assertEqual(NOW + 7, self.due().later)
         self.assertIsNone(self.due(NOW + 9).later)
-        self.assertIsNone(self.due(receiver="other.example").later)
+        self.assertIsNone(self.due(destination="other.example").later)
 
 
 class UnreadableTests(DueCase):
@@ -110,7 +110,7 @@ class UnreadableTests(DueCase):
         with self.database.begin() as connection:
             messages.reroute(connection, lambda _: "relay.example:587")
         self.assertEqual(
-            [good.id], [each.id for each in self.due(receiver="relay.example:587").found]
+            [good.id], [each.id for each in self.due(destination="relay.example:587").found]
         )
         self.assertEqual([bad.id], [each.row.id for each in self.due().unreadable])
 

@@ -5,7 +5,7 @@ from smtpeter.message.envelope import Envelope
 from smtpeter.message.features import Features
 from smtpeter.store import messages
 from smtpeter.store.due import due_messages
-from smtpeter.store.messages import Message, State
+from smtpeter.store.messages import NORMAL, Message, State, Stream
 from smtpeter.store.tables import messages as table
 from smtpeter.store.tables import submissions
 from tests.store.cases import CONTENT, NOW, DatabaseCase, OnPostgresql, message, parcel
@@ -17,10 +17,12 @@ class MessageTests(DatabaseCase):
     """Messages that wait, and their contents."""
 
     def due(
-        self, now: float = NOW, limit: int = NO_LIMIT, receiver: str = "mailbox.example"
+        self, now: float = NOW, limit: int = NO_LIMIT, destination: str = "mailbox.example"
     ) -> list[Message]:
         with self.database.connect() as connection:
-            return list(due_messages(connection, receiver, now, limit).found)
+            return list(
+                due_messages(connection, Stream(destination, 0, NORMAL, ""), now, limit).found
+            )
 
     def conclude(self, each: Message, state: State, due: float = NOW, reply: str = "") -> None:
         change = messages.outcome(each, state, due=due, reply=reply, now=NOW + 1)
@@ -90,8 +92,12 @@ class MessageTests(DatabaseCase):
         self.assertEqual([here], self.due())
         with self.database.connect() as connection:
             self.assertEqual(
-                {("mailbox.example", NOW), ("other.example", NOW + 3)},
-                set(messages.waiting_destinations(connection)),
+                {(here.stream, NOW), (there.stream, NOW + 3)},
+                set(messages.waiting_streams(connection)),
+            )
+            self.assertEqual(
+                [(there.stream, NOW + 3)],
+                messages.waiting_streams(connection, "other.example"),
             )
 
     def test_put_off(self) -> None:
@@ -205,7 +211,8 @@ class RerouteTests(DatabaseCase):
 
         with self.database.begin() as connection:
             messages.reroute(connection, destination_of)
-            return sorted(messages.waiting_destinations(connection))
+            found = messages.waiting_streams(connection)
+            return sorted((stream.destination, due) for stream, due in found)
 
     def test_to_a_smart_host_and_back(self) -> None:
         """What waited for domains waits for the smart host, and the other way round."""

@@ -43,8 +43,8 @@ class QueueTests(DatabaseCase):
         self.store(message(destination=OTHER, due=NOW + 9))
         self.assertEqual(
             [
-                ReceiverQueue("mailbox.example", 2, NOW - 10, NOW + 3, ""),
-                ReceiverQueue(OTHER, 1, NOW, NOW + 9, ""),
+                ReceiverQueue("mailbox.example", 2, 1, NOW - 10, NOW + 3, ""),
+                ReceiverQueue(OTHER, 1, 1, NOW, NOW + 9, ""),
             ],
             self.overview(),
         )

@@ -1,0 +1,151 @@
+"""Sends off messages, as far as their receivers and the limits for all allow."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import TimeoutError as TimedOut
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from smtpeter.delivery.book import ReceiverBook
+from smtpeter.delivery.courier import Concluded, Courier, Interrupted
+from smtpeter.delivery.lanes import Lane
+from smtpeter.delivery.receivers import QueueSettings, Receiver
+from smtpeter.delivery.wakes import Alarm
+from smtpeter.store.messages import Message
+
+
+class Dispatcher:
+    """
+    Gives each receiver what it may have, one message at a time.
+
+    Args:
+        concluded: is told of the end of each attempt that was recorded; of one that met a fault
+            of ours, None.
+        left: is given a lane from which messages were sent off, or came home.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        courier: Courier,
+        book: ReceiverBook,
+        settings: QueueSettings,
+        clock: IReactorTime,
+        concluded: Callable[[Lane, Message, Concluded | None], None],
+        left: Callable[[Lane], None],
+    ) -> None:
+        self._courier = courier
+        self._book = book
+        self._settings = settings
+        self._clock = clock
+        self._concluded = concluded
+        self._left = left
+        # Those that could send at once if there were a place; while there is one, nobody
+        # is in this line.
+        self._line: deque[Receiver] = deque()
+        self._pauses: Alarm[str] = Alarm(clock, self._go_on, lambda: True)
+        self._on_their_way = 0
+        self._all_home: Deferred[None] = succeed(None)
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Send nothing off any more."""
+        self._stopped = True
+        self._pauses.stop()
+        self._courier.begin_nothing()
+
+    async def wait_for_all(self, seconds: float) -> None:
+        """Wait until everybody has come home, so long at most."""
+        if self._on_their_way:
+            self._all_home = Deferred()
+            try:
+                await self._all_home.addTimeout(seconds, self._clock)
+            except TimedOut:
+                self._log.warn("{count} messages are still on their way", count=self._on_their_way)
+
+    def dispatch(self, receiver: Receiver) -> None:
+        """Send off what may go now; see to it that somebody returns for the rest."""
+        while not self._stopped:
+            lane = receiver.turns.first()
+            if lane is None or not self._may_go(receiver, lane):
+                return
+            receiver.turns.passed(lane)
+            self._send_off(receiver, lane)
+            self._left(lane)
+
+    def _may_go(self, receiver: Receiver, lane: Lane) -> bool:
+        now = self._clock.seconds()
+        parcel = lane.window[0].parcel
+        if self._on_their_way >= self._settings.max_connections:
+            self._line_up(receiver)
+            return False
+        if parcel.deliver_by < now:  # it goes nowhere: it fails
+            return True
+        if not receiver.has_room(parcel.octets, self._settings.octets_per_receiver):
+            return False
+        wait = receiver.wait(now)
+        if 0 < wait < float("inf"):
+            self._pauses.note(receiver.name, min(now + wait, parcel.deliver_by + 1))
+        return wait <= 0
+
+    def _line_up(self, receiver: Receiver) -> None:
+        if receiver.lined_up:
+            return
+        receiver.lined_up = True
+        if receiver.turns.has_high():
+            self._line.appendleft(receiver)
+        else:
+            self._line.append(receiver)
+
+    def _go_on(self, name: str) -> None:
+        receiver = self._book.named(name)
+        if receiver is not None:
+            self.dispatch(receiver)
+
+    def _send_off(self, receiver: Receiver, lane: Lane) -> None:
+        message = lane.send_off()
+        self._on_their_way += 1
+        receiver.on_their_way += 1
+        receiver.octets += message.parcel.octets
+        delivering = self._deliver(receiver, lane, message)
+        Deferred.fromCoroutine(delivering).addErrback(self._unforeseen)
+
+    async def _deliver(self, receiver: Receiver, lane: Lane, message: Message) -> None:
+        assert lane.way is not None
+        try:
+            concluded = await self._courier.deliver(lane.way, receiver, message)
+        except Interrupted:
+            receiver.withdrawn()  # it waits in the store for the next start
+        except Exception:
+            receiver.withdrawn()
+            self._log.failure("message {id} met a fault of ours", id=message.id)
+            self._concluded(lane, message, None)
+        else:
+            self._book.touched(receiver)
+            self._concluded(lane, message, concluded)
+        finally:
+            self._on_their_way -= 1
+            lane.on_their_way -= 1
+            receiver.on_their_way -= 1
+            receiver.octets -= message.parcel.octets
+            self._proceed(receiver, lane)
+
+    def _proceed(self, receiver: Receiver, lane: Lane) -> None:
+        """A place is free: whoever waited longest for one comes first."""
+        while self._line and self._on_their_way < self._settings.max_connections:
+            first = self._line.popleft()
+            first.lined_up = False
+            self.dispatch(first)
+        self.dispatch(receiver)
+        self._left(lane)
+        if not self._on_their_way and not self._all_home.called:
+            self._all_home.callback(None)
+
+    def _unforeseen(self, failure: Failure) -> None:
+        self._log.failure("the queue met a fault of ours", failure)

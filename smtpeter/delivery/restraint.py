@@ -1,0 +1,90 @@
+"""What holds for a receiver at a moment, for whoever asks why mail does not go faster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from smtpeter.delivery.receivers import LastReply, ReceiverLimits
+from smtpeter.values import frozen
+
+
+@frozen
+class Restraint:
+    """
+    What a receiver is sent at most.
+
+    Attributes:
+        health: "ok", "throttled" (it takes less than it was to be sent), "paused" (it wants to be
+            sent nothing for now), or "suspended" (it does not answer).
+        until: nothing is sent before, seconds since the epoch; 0.0 for no such time.
+        why: what the receiver said, "" where nothing was learnt.
+        on_their_way: messages, when the service wrote it down last.
+    """
+
+    health: str
+    connections: int
+    messages_per_connection: int
+    messages_per_second: float | None
+    until: float
+    why: str
+    on_their_way: int
+    last_replies: Sequence[LastReply]
+
+    def words(self) -> str:
+        """On one line, for a table."""
+        words = "1 connection" if self.connections == 1 else f"{self.connections} connections"
+        if self.messages_per_second is not None:
+            words += f", {self.messages_per_second:.3g}/s"
+        return words if self.health == "ok" else f"{self.health}: {words}"
+
+
+def restraint(limits: ReceiverLimits, state: Mapping[str, Any], now: float) -> Restraint:
+    """
+    Put together what was decided for a receiver and what was learnt.
+
+    Args:
+        state: as `Receiver.as_dict`, or empty.
+    """
+    if not state:
+        return Restraint(
+            "ok",
+            limits.connections,
+            limits.messages_per_connection,
+            limits.messages_per_second,
+            0.0,
+            "",
+            0,
+            (),
+        )
+    pace, window, suspension = state["pace"], state["window"], state["suspension"]
+    suspended, paused = suspension["until"] > now, pace["paused_until"] > now
+    less = pace["rate"] is not None or window["learnt"] is not None
+    replies = [LastReply(*each) for each in state["last_replies"]]
+    throttled = LastReply(*state["throttled"]) if state["throttled"] else None
+    why = ""
+    if suspended and replies:
+        why = replies[-1].text
+    elif throttled and (paused or less):
+        why = throttled.text
+    until = max(suspension["until"], pace["paused_until"])
+    return Restraint(
+        health="suspended" if suspended else "paused" if paused else "throttled" if less else "ok",
+        connections=1 if suspension["failures"] else _less(limits.connections, window["learnt"]),
+        messages_per_connection=_less(
+            limits.messages_per_connection, state["messages_per_connection"]
+        ),
+        messages_per_second=_slower(limits.messages_per_second, pace["rate"]),
+        until=until if suspended or paused else 0.0,
+        why=why,
+        on_their_way=state["on_their_way"],
+        last_replies=replies,
+    )
+
+
+def _less(decided: int, learnt: int | None) -> int:
+    return decided if learnt is None else min(decided, learnt)
+
+
+def _slower(decided: float | None, learnt: float | None) -> float | None:
+    return min((each for each in (decided, learnt) if each is not None), default=None)

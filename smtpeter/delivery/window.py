@@ -1,0 +1,103 @@
+"""How many connections a receiver is given: as many as it takes. Knows no clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+BACK_MESSAGES = 10  # taken over each connection: then there is one more, up to what was known
+PROBE_MESSAGES = 100  # the same beyond that: few connections are opened only to be refused
+LEAST_MESSAGES = 2  # over one connection; with fewer nothing would be reused
+RESTED_SECONDS = 2.0  # a connection that ends after such a rest tells nothing of a limit
+PROBE_CONNECTIONS = 50  # used up, then one of them may carry a message more
+
+
+class ConnectionWindow:
+    """
+    The number of connections to one receiver: halved when it refuses one, and then larger by
+    one, now and then, while it does not.
+    """
+
+    def __init__(self) -> None:
+        self._learnt: int | None = None
+        self._known = 0  # so many were open when one more was refused
+        self._taken = 0
+        self._refused_at = float("-inf")
+
+    def size(self, limit: int) -> int:
+        """How many connections there may be, where `limit` is what was decided for it."""
+        return limit if self._learnt is None else min(limit, self._learnt)
+
+    def taken(self, limit: int, *, full: bool) -> None:
+        """
+        A message was taken.
+
+        Args:
+            full: as many were on their way as there may be.
+        """
+        if self._learnt is None or not full:
+            return
+        self._taken += 1
+        wanted = BACK_MESSAGES if self._learnt < self._known else PROBE_MESSAGES
+        if self._taken >= wanted * self._learnt:
+            self._taken = 0
+            self._learnt += 1
+            if self._learnt >= limit:
+                self._learnt = None
+
+    def refused(self, limit: int, now: float, began: float) -> bool:
+        """
+        A connection was refused, the attempt for which began then.
+
+        Returns:
+            False when there was but one, so that it cannot be for their number.
+        """
+        if began <= self._refused_at:  # it was on its way when the window was made smaller
+            return True
+        size = self.size(limit)
+        if size <= 1:
+            return False
+        self._refused_at = now
+        self._known = size - 1
+        self._learnt = max(1, size // 2)
+        self._taken = 0
+        return True
+
+    def as_dict(self) -> dict[str, Any]:
+        """What is worth keeping, for a JSON document."""
+        return {"learnt": self._learnt, "known": self._known}
+
+    @classmethod
+    def from_dict(cls, kept: dict[str, Any]) -> ConnectionWindow:
+        """What `as_dict` gave."""
+        window = cls()
+        window._learnt = kept["learnt"]
+        window._known = kept["known"]
+        return window
+
+
+class MessagesPerConnection:
+    """How many messages a receiver takes over one connection before it ends it."""
+
+    def __init__(self, learnt: int | None = None) -> None:
+        self.learnt = learnt
+        self._used_up = 0
+
+    def most(self, limit: int) -> int:
+        """How many may be sent, where `limit` is what was decided for it."""
+        return limit if self.learnt is None else min(limit, self.learnt)
+
+    def ended(self, messages: int, idle_seconds: float) -> None:
+        """The receiver ended a connection after so many messages, when one more came."""
+        if messages >= LEAST_MESSAGES and idle_seconds < RESTED_SECONDS:
+            self.learnt = messages
+            self._used_up = 0
+
+    def used_up(self, messages: int, limit: int) -> bool:
+        """Whether a connection has carried as many as it may."""
+        if messages < self.most(limit):
+            return False
+        self._used_up += self.learnt is not None
+        if self._used_up >= PROBE_CONNECTIONS and self.learnt is not None:
+            self._used_up = 0
+            self.learnt += 1
+        return True

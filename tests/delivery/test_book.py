@@ -1,0 +1,109 @@
+from twisted.trial.unittest import SynchronousTestCase
+
+from smtpeter.delivery import book
+from smtpeter.delivery.book import ReceiverBook
+from smtpeter.delivery.resolver import MailExchanger
+from smtpeter.delivery.route import Way
+from smtpeter.message.outcome import Outcome, Verdict
+from tests.delivery.house import FakeLimits
+
+RATE = Outcome(Verdict.DEFERRED, "error", "mailfrom", 421, "4.7.28", "Too many messages, slow down")
+ONE = Way("one.example", "hoster.example", (MailExchanger(0, "mx.hoster.example"),))
+TWO = Way("two.example", "hoster.example", (MailExchanger(0, "mx.hoster.example"),))
+OTHER = Way("other.example", "other.example", ())
+
+
+class BookTests(SynchronousTestCase):
+    """The receivers that are known."""
+
+    def setUp(self) -> None:
+        self.limits = FakeLimits()
+        self.book = ReceiverBook(lambda way: (way.receiver, self.limits))
+
+    def test_shared(self) -> None:
+        """Ways to the same receiver lead to one, those of another pool to another."""
+        here = self.book.receiver_at(ONE, "", 0.0)
+        self.assertIs(here, self.book.receiver_at(TWO, "", 0.0))
+        self.assertIs(here, self.book.named("hoster.example"))
+        there = self.book.receiver_at(TWO, "news", 0.0)
+        self.assertIsNot(here, there)
+        self.assertEqual(("hoster.example (news)", "news"), (there.name, there.pool))
+
+    def test_other_limits(self) -> None:
+        """Limits that have changed hold from the next look on."""
+        receiver = self.book.receiver_at(ONE, "", 0.0)
+        self.limits = FakeLimits(connections=2)
+        self.book.receiver_at(ONE, "", 1.0)
+        self.assertEqual(2, receiver.connections)
+
+    def test_news(self) -> None:
+        """It is told once where mail goes, and what was learnt whenever there is more."""
+        receiver = self.book.receiver_at(ONE, "", 0.0)
+        self.book.touched(receiver)
+        news = self.book.news()
+        assert news is not None
+        self.assertEqual({}, news.states)
+        self.assertEqual(
+            [("one.example", "hoster.example", ("mx.hoster.example",))],
+            [(each.name, each.receiver, each.hosts) for each in news.found],
+        )
+        self.book.receiver_at(ONE, "", 1.0)
+        self.assertIsNone(self.book.news())
+        receiver.heard(RATE, 1.0, 2.0)
+        self.book.touched(receiver)
+        news = self.book.news()
+        assert news is not None
+        self.assertEqual({"hoster.example": receiver.as_dict()}, news.states)
+
+    def test_not_written(self) -> None:
+        """What could not be written is told again."""
+        receiver = self.book.receiver_at(ONE, "", 0.0)
+        receiver.heard(RATE, 1.0, 2.0)
+        self.book.touched(receiver)
+        news = self.book.news()
+        assert news is not None
+        self.book.not_written(news)
+        self.assertEqual(news, self.book.news())
+
+    def test_restored(self) -> None:
+        """What was written is known again when mail comes for the receiver."""
+        receiver = self.book.receiver_at(ONE, "", 0.0)
+        receiver.heard(RATE, 1.0, 2.0)
+        again = ReceiverBook(lambda way: (way.receiver, self.limits))
+        again.restore({receiver.name: receiver.as_dict()})
+        restored = again.receiver_at(ONE, "", 3.0)
+        self.assertEqual(receiver.as_dict(), restored.as_dict())
+        restored.lift()
+        restored.last_replies.clear()
+        again.touched(restored)
+        news = again.news()
+        assert news is not None
+        self.assertEqual(["hoster.example"], news.unremarkable)
+
+    def test_retired(self) -> None:
+        """Without work a receiver is forgotten, unless something was learnt of it."""
+        plain, throttled = (self.book.receiver_at(each, "", 0.0) for each in (OTHER, ONE))
+        throttled.heard(RATE, 1.0, 2.0)
+        for each in (plain, throttled):
+            self.book.retired(each, 3.0)
+        self.assertIsNone(self.book.named("other.example"))
+        self.assertIs(throttled, self.book.named("hoster.example"))
+
+    def test_rate_rests(self) -> None:
+        """A receiver is not forgotten before its rate has rested."""
+        self.limits = FakeLimits(messages_per_second=0.1)
+        receiver = self.book.receiver_at(ONE, "", 0.0)
+        receiver.wait(0.0)
+        self.book.retired(receiver, 1.0)
+        self.assertIs(receiver, self.book.named("hoster.example"))
+
+    def test_bounded(self) -> None:
+        """Of very many receivers the one that had work longest ago is forgotten."""
+        self.patch(book, "REMEMBERED", 3)
+        for number in range(6):
+            way = Way(f"{number}.example", f"{number}.example", ())
+            receiver = self.book.receiver_at(way, "", 0.0)
+            receiver.heard(RATE, 1.0, 2.0)
+            self.book.retired(receiver, 3.0)
+        known = [n for n in range(6) if self.book.named(f"{n}.example")]
+        self.assertEqual([3, 4, 5], known)

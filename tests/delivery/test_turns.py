@@ -1,0 +1,109 @@
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from smtpeter.delivery.lanes import Lane
+from smtpeter.delivery.turns import HIGHER_TOGETHER, Turns
+from smtpeter.store.messages import BULK, HIGH, NORMAL, Stream
+from tests.store.cases import message
+
+DOMAIN = "mailbox.example"
+
+
+def lane(account: int, count: int, priority: int = NORMAL, destination: str = DOMAIN) -> Lane:
+    """A lane with so many messages."""
+    made = Lane(Stream(destination, account, priority, ""))
+    for _ in range(count):
+        made.add(evolve(message(), priority=priority), 1_000_000)
+    return made
+
+
+def order(turns: Turns) -> list[Lane]:
+    """The lanes, in the order in which their messages go."""
+    gone = []
+    while (first := turns.first()) is not None:
+        first.send_off()
+        turns.passed(first)
+        gone.append(first)
+    return gone
+
+
+class TurnsTests(SynchronousTestCase):
+    """Whose message goes next."""
+
+    def setUp(self) -> None:
+        self.turns = Turns()
+
+    def test_accounts_take_turns(self) -> None:
+        """A single message waits for one of each other account, however many these have."""
+        campaign, newsletter, single = lane(1, 100), lane(2, 100), lane(3, 1)
+        for each in (campaign, newsletter, single):
+            self.turns.add(each)
+        self.assertLess(order(self.turns).index(single), 3)
+
+    def test_many_domains(self) -> None:
+        """An account gets no more turns for having mail to many domains of a receiver."""
+        for number in range(50):
+            self.turns.add(lane(1, 10, destination=f"{number}.example"))
+        single = lane(2, 1)
+        self.turns.add(single)
+        self.assertLess(order(self.turns).index(single), 2)
+
+    def test_domains_of_an_account(self) -> None:
+        """The lanes of an account take turns as well."""
+        lanes = [lane(1, 2, destination=f"{number}.example") for number in range(3)]
+        for each in lanes:
+            self.turns.add(each)
+        self.assertEqual(lanes * 2, order(self.turns))
+
+    def test_priorities(self) -> None:
+        """What is more urgent goes first, but the rest goes on, be it slowly."""
+        high, normal, bulk = lane(1, 640, HIGH), lane(1, 640, NORMAL), lane(2, 640, BULK)
+        for each in (bulk, normal, high):
+            self.turns.add(each)
+        first = order(self.turns)[:640]
+        self.assertIs(high, first[0])
+        counts = [first.count(each) for each in (high, normal, bulk)]
+        every = HIGHER_TOGETHER
+        self.assertEqual([640 - 640 // every, 640 // every - 10, 640 // every**2], counts)
+
+    def test_added_twice(self) -> None:
+        """A lane that is in line is not put in line again."""
+        one = lane(1, 2)
+        self.turns.add(one)
+        self.turns.add(one)
+        self.assertEqual([one, one], order(self.turns))
+        self.assertFalse(one.in_turn)
+
+    def test_removed(self) -> None:
+        """A lane whose mail goes elsewhere has no turn any more."""
+        one, other = lane(1, 2), lane(2, 1)
+        self.turns.add(one)
+        self.turns.add(other)
+        self.turns.remove(one)
+        self.turns.remove(one)
+        self.assertEqual([other], order(self.turns))
+
+    def test_high(self) -> None:
+        """It is known whether there is something urgent."""
+        self.turns.add(lane(1, 1))
+        self.assertFalse(self.turns.has_high())
+        self.turns.add(lane(1, 1, HIGH))
+        self.assertTrue(self.turns.has_high())
+
+    @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4), st.integers(HIGH, BULK))))
+    def test_all_go(self, given_lanes: list[tuple[int, int, int]]) -> None:
+        """Every message goes once, whatever there is."""
+        turns = Turns()
+        lanes = [
+            lane(account, count, priority, f"{number}.example")
+            for number, (account, count, priority) in enumerate(given_lanes)
+        ]
+        for each in lanes:
+            turns.add(each)
+        gone = order(turns)
+        self.assertEqual(
+            [count for _, count, _ in given_lanes], [gone.count(each) for each in lanes]
+        )
+        self.assertFalse(any(each.in_turn for each in lanes))
