@@ -1,11 +1,17 @@
-"""The DNS as a test tells it."""
+"""The DNS as a test tells it, and a sender domain that should be in it."""
 
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from datetime import date
 from typing import Any, TypeVar
 
+from attrs import evolve
+
+from smtpeter.dns.dmarc import Dmarc
 from smtpeter.dns.names import NoAnswer
+from smtpeter.dns.records import Facts, Installation
+from smtpeter.message.dkimkeys import Algorithm, DkimKey
 
 T = TypeVar("T")
 
@@ -55,3 +61,34 @@ def result(waiting: Coroutine[Any, Any, T]) -> T:
         return value
     waiting.close()
     raise AssertionError("it waits")
+
+
+KEYS = {each: DkimKey.generate(Algorithm.ED25519) for each in ("zero", "one", "two")}
+
+OURS = Installation(
+    hostname="mail.relay.example",
+    tracking_host="clicks.relay.example",
+    tracking_addresses=("192.0.2.80", "2001:db8::80"),
+)
+HOSTED = evolve(OURS, zone="dns.relay.example")
+
+FACTS = Facts(
+    number=7,
+    name="shop.example",
+    approved=True,
+    proof=None,
+    tracking_host="clicks.shop.example",
+    bounce_host="bounces.shop.example",
+    keys=KEYS,
+    selector="zero",
+    dmarc=Dmarc("quarantine", 40, date(2031, 1, 1), date(2031, 2, 1)),
+    reports=("dmarc@bounces.relay.example", "reports@shop.example"),
+    sources=("192.0.2.17",),
+    terms=("ip4:192.0.2.17", "mx:mx.shop.example"),
+)
+DAY = date(2031, 1, 11)
+POLICY = (
+    "v=DMARC1; p=quarantine; pct=12; "
+    "rua=mailto:dmarc@bounces.relay.example,mailto:reports@shop.example"
+)
+SPF = "v=spf1 ip4:192.0.2.17 mx:mx.shop.example -all"
