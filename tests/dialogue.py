@@ -19,6 +19,7 @@ from smtpeter.budget import ContentBudget
 from smtpeter.smtp.records import HEADER_OCTETS
 from smtpeter.smtp.server import ServerSettings, SmtpServer, Surroundings
 from smtpeter.smtp.session import Limits
+from smtpeter.smtp.surroundings import Home
 from smtpeter.smtp.tlslayer import RECORD_OCTETS
 from tests.fakes import PASSWORD, USERNAME, FakeChecker, FakeLoginLimit, FakeRealm, FakeSender
 from tests.fakes import portal as portal_of
@@ -133,6 +134,7 @@ class Dialogue:
     Args:
         implicit_tls: the session believes to be inside TLS from its start.
         tls: STARTTLS can be offered.
+        home: takes mail of strangers for addresses of our own.
         changes: to `SETTINGS`.
     """
 
@@ -142,6 +144,7 @@ class Dialogue:
         implicit_tls: bool = True,
         tls: bool = True,
         budget: ContentBudget | None = None,
+        home: Home | None = None,
         **changes: Any,
     ) -> None:
         self.clock = Clock()
@@ -159,8 +162,11 @@ class Dialogue:
             login_limit=self.login_limit,
             clock=self.clock,
             tls=PlayedTlsCreator() if tls else None,
+            home=home,
         )
-        self.server = SmtpServer(around, self._note_end, implicit_tls=implicit_tls)
+        self.server = SmtpServer(
+            around, self._note_end, implicit_tls=implicit_tls, accept_local=home is not None
+        )
         self.transport.protocol = self.server
         self.server.makeConnection(self.transport)
         if implicit_tls:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 from twisted.cred.checkers import ICredentialsChecker
@@ -12,6 +13,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import Interface, implementer
 
 from smtpeter.accounts.interfaces import ISender
+from smtpeter.message.address import Mailbox
 from smtpeter.message.envelope import Accepted, Submission
 from smtpeter.message.features import Features
 
@@ -117,6 +119,24 @@ class FakeSender:
     def _next_id(self) -> str:
         self._stored += 1
         return f"id{self._stored}"
+
+
+class FakeHome(FakeSender):
+    """
+    Knows some addresses, and keeps what is brought for them.
+
+    Attributes:
+        answers: whether it knows an address, or the error with which it fails.
+        asking: holds back what it says of addresses.
+    """
+
+    def __init__(self, answers: Mapping[str, bool | Exception]) -> None:
+        super().__init__()
+        self.answers = answers
+        self.asking: Gate[bool] = Gate()
+
+    def knows(self, mailbox: Mailbox) -> Deferred[bool]:
+        return self.asking.through(self.answers.get(str(mailbox), False))
 
 
 @implementer(IRealm)

@@ -18,6 +18,9 @@ BAD_SENDER = Reply(501, "5.1.7", "Bad sender address syntax")
 BAD_RECIPIENT = Reply(501, "5.1.3", "Bad recipient address syntax")
 NOT_UTF8 = Reply(500, "5.5.2", "Syntax error, the command is not UTF-8")
 
+# The one address without a domain (RFC 5321 section 4.5.1): of whoever is asked.
+POSTMASTER = Mailbox("postmaster", "", "")
+
 # Beyond ASCII much is not "printable" to Python that names are written with (RFC 5892).
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ADDRESS_TYPE = re.compile(r"[A-Za-z0-9\-]+\Z")  # RFC 3461 section 4.2; all that are registered
@@ -156,9 +159,8 @@ def _mail(verb: str, argument: str) -> Command:  # noqa: ARG001
 
 def _rcpt(verb: str, argument: str) -> Command:  # noqa: ARG001
     path, parameters = _path(argument, "TO:", "Syntax: RCPT TO:<address> [parameters]")
-    if path.lower() == "postmaster":  # RFC 5321 section 4.5.1; only our own, not for relaying
-        raise CommandError(Reply(550, "5.1.1", "No such address"))
-    return Rcpt(_mailbox(path, BAD_RECIPIENT), path, **_parameters(parameters, _RCPT_PARAMETERS))
+    mailbox = POSTMASTER if path.lower() == POSTMASTER.local else _mailbox(path, BAD_RECIPIENT)
+    return Rcpt(mailbox, path, **_parameters(parameters, _RCPT_PARAMETERS))
 
 
 def _path(argument: str, keyword: str, syntax: str) -> tuple[str, str]:

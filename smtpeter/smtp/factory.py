@@ -22,17 +22,24 @@ class SmtpFactory(Factory):
 
     Args:
         implicit_tls: its connections are encrypted from their first octet.
+        accept_local: strangers may write to addresses of our own.
         connections: shared with the other factories, so that limits hold over all.
     """
 
     noisy = False
 
     def __init__(
-        self, around: Surroundings, connections: ConnectionLimit, *, implicit_tls: bool
+        self,
+        around: Surroundings,
+        connections: ConnectionLimit,
+        *,
+        implicit_tls: bool,
+        accept_local: bool = False,
     ) -> None:
         self._around = around
         self._connections = connections
         self._implicit_tls = implicit_tls
+        self._accept_local = accept_local
         self._sessions: set[SmtpServer] = set()
         self._drained: Deferred[None] | None = None
 
@@ -48,7 +55,12 @@ class SmtpFactory(Factory):
                 drained, self._drained = self._drained, None
                 drained.callback(None)
 
-        session = SmtpServer(self._around, ended, implicit_tls=self._implicit_tls)
+        session = SmtpServer(
+            self._around,
+            ended,
+            implicit_tls=self._implicit_tls,
+            accept_local=self._accept_local,
+        )
         self._sessions.add(session)
         return session
 

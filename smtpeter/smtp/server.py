@@ -32,7 +32,7 @@ from smtpeter.smtp.patience import Patience
 from smtpeter.smtp.prompt import write_promptly
 from smtpeter.smtp.reception import received
 from smtpeter.smtp.session import Session
-from smtpeter.smtp.surroundings import ServerSettings, Surroundings, Transport
+from smtpeter.smtp.surroundings import Home, ServerSettings, Surroundings, Transport
 from smtpeter.smtp.tlslayer import start_tls
 from smtpeter.smtp.wire import BareNewline, ContentReader, Flood, LineReader, LineTooLong
 
@@ -53,6 +53,7 @@ class SmtpServer(Protocol):
 
     Args:
         implicit_tls: the connection is encrypted from its first octet.
+        accept_local: who has not logged in may write to addresses of our own.
         ended: called once when the connection is gone.
     """
 
@@ -64,6 +65,7 @@ class SmtpServer(Protocol):
         ended: Callable[[SmtpServer], None],
         *,
         implicit_tls: bool,
+        accept_local: bool = False,
     ) -> None:
         self._around = around
         self._settings = around.settings
@@ -72,10 +74,12 @@ class SmtpServer(Protocol):
             around.settings.limits,
             tls=implicit_tls,
             tls_offered=around.tls is not None and not implicit_tls,
+            accept_local=accept_local and around.home is not None,
         )
         self._lines = LineReader()
         self._content: ContentReader | None = None
-        self._sender: ISender | None = None
+        # Who has not logged in brings mail to our own addresses, or none.
+        self._sender: ISender | Home | None = around.home if accept_local else None
         self._outbox: list[bytes] = []
         self._errors = 0
         self._handshaking = implicit_tls
@@ -228,6 +232,8 @@ class SmtpServer(Protocol):
 
     def _perform(self, said: command.Command) -> None:
         match said:
+            case command.Rcpt() if self._session.stranger:
+                self._ask_at_home(said)
             case command.Rcpt():
                 self._session.add(said)
                 self._reply(answers.RECIPIENT_OK)
@@ -266,6 +272,18 @@ class SmtpServer(Protocol):
             return
         self._session.begin(mail)
         self._reply(answers.SENDER_OK)
+
+    def _ask_at_home(self, rcpt: command.Rcpt) -> None:
+        """A stranger's recipient is to be one of us."""
+        assert self._around.home is not None
+        asked = self._around.home.knows(rcpt.mailbox)
+        self._answer(asked.addCallbacks(self._known, self._refused, callbackArgs=(rcpt,)))
+
+    def _known(self, known: bool, rcpt: command.Rcpt) -> Reply:  # noqa: FBT001
+        if not known:
+            return self._session.objection_to_relaying()
+        self._session.add(rcpt)
+        return answers.RECIPIENT_OK
 
     def _starttls(self) -> None:
         if self._lines.pending_octets:

@@ -6,7 +6,7 @@ from attrs import define, field
 
 from smtpeter.message.envelope import Envelope, Recipient
 from smtpeter.message.reply import Reply
-from smtpeter.smtp.command import Auth, Command, Hello, Mail, Rcpt, Simple
+from smtpeter.smtp.command import POSTMASTER, Auth, Command, Hello, Mail, Rcpt, Simple
 from smtpeter.values import frozen
 
 HELLO_FIRST = Reply(503, "5.5.1", "Send EHLO first")
@@ -23,7 +23,11 @@ AUTH_TWICE = Reply(503, "5.5.1", "Already authenticated")
 AUTH_IN_TRANSACTION = Reply(503, "5.5.1", "AUTH not permitted during a mail transaction")
 AUTH_NEEDS_TLS = Reply(538, "5.7.11", "Encryption required for requested authentication mechanism")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")
+NO_SUCH_ADDRESS = Reply(550, "5.1.1", "No such address")
 NEEDS_SMTPUTF8 = Reply(553, "5.6.7", "A non-ASCII address needs SMTPUTF8")
+
+# What comes back comes to one address; each more is stored once more.
+RECIPIENTS_OF_STRANGERS = 5
 
 
 @frozen
@@ -59,17 +63,26 @@ class Session:
     Args:
         tls: the connection is encrypted from its start.
         tls_offered: STARTTLS can be offered.
+        accept_local: strangers may write to addresses of our own.
     """
 
-    def __init__(self, limits: Limits, *, tls: bool, tls_offered: bool) -> None:
+    def __init__(
+        self, limits: Limits, *, tls: bool, tls_offered: bool, accept_local: bool = False
+    ) -> None:
         self._limits = limits
         self._tls_offered = tls_offered
+        self._accept_local = accept_local
         self.tls = tls
         self.helo = ""
         self.extended = False
         self.logged_in = False
         self.may_send = False
         self.transaction: Transaction | None = None
+
+    @property
+    def stranger(self) -> bool:
+        """True for a client without a login who may write to addresses of our own."""
+        return self._accept_local and not self.logged_in
 
     # What the client is told it may use.
 
@@ -108,7 +121,13 @@ class Session:
                 return self._objection_to_starttls()
         return None
 
+    def objection_to_relaying(self) -> Reply:
+        """The refusal of a stranger's mail to anybody but us."""
+        return LOGIN_FIRST if self.tls else TLS_FIRST
+
     def _objection_to_anybody(self) -> Reply | None:
+        if self.stranger:
+            return None if self.helo else HELLO_FIRST
         if not self.tls:
             return TLS_FIRST
         if not self.helo:
@@ -120,7 +139,7 @@ class Session:
     def _objection_to_mail(self, mail: Mail) -> Reply | None:
         if objection := self._objection_to_anybody():
             return objection
-        if not self.may_send:
+        if not self.may_send and not self.stranger:
             return NO_PERMISSION
         if self.transaction:
             return MAIL_TWICE
@@ -136,7 +155,10 @@ class Session:
             return MAIL_FIRST
         if not self.transaction.mail.smtputf8 and not rcpt.written.isascii():
             return NEEDS_SMTPUTF8
-        if len(self.transaction.recipients) >= self._limits.recipients:
+        if rcpt.mailbox is POSTMASTER and not self.stranger:  # only our own, not for relaying
+            return NO_SUCH_ADDRESS
+        most = RECIPIENTS_OF_STRANGERS if self.stranger else self._limits.recipients
+        if len(self.transaction.recipients) >= most:
             return TOO_MANY_RECIPIENTS
         return None
 

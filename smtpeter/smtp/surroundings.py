@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Protocol as Shape
 
 from twisted.cred.portal import Portal
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IOpenSSLServerConnectionCreator, IReactorTime
 
+from smtpeter.message.address import Mailbox
+from smtpeter.message.envelope import Accepted, Submission
 from smtpeter.smtp.session import Limits
 from smtpeter.smtp.wire import Room
 from smtpeter.values import frozen
@@ -61,9 +64,24 @@ class LoginLimit(Shape):
     def succeeded(self, address: str, username: str) -> None: ...
 
 
+class Home(Shape):
+    """Takes mail for addresses of our own, whoever brings it."""
+
+    def knows(self, mailbox: Mailbox) -> Deferred[bool]:
+        """Whether an address is ours and takes mail; fails with `Refused` where it cannot."""
+
+    def submit(self, submission: Submission) -> Deferred[Accepted]:
+        """Store mail for addresses that it knows; fails with `Refused` when it cannot."""
+
+
 @frozen
 class Surroundings:
-    """The parts that every session uses."""
+    """
+    The parts that every session uses.
+
+    Attributes:
+        home: where strangers bring mail for us, on the listeners that take such mail.
+    """
 
     settings: ServerSettings
     portal: Portal
@@ -71,6 +89,7 @@ class Surroundings:
     login_limit: LoginLimit
     clock: IReactorTime
     tls: IOpenSSLServerConnectionCreator | None
+    home: Home | None = None
 
 
 class Transport(Shape):

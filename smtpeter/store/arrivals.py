@@ -1,5 +1,249 @@
-"""What comes by mail to addresses of our own: stored first, dealt with afterwards."""
+"""
+What comes by mail to addresses of our own: stored first, dealt with afterwards.
+
+An arrival is a submission without messages. It gets one when it is sent on.
+"""
 
 from __future__ import annotations
 
+import enum
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import field
+from sqlalchemy import Connection, Row, Select, exists, insert, select, update
+
+from smtpeter.message.content import Content
+from smtpeter.store import dmarc, events, messages, suppressions
+from smtpeter.store.dmarc import DmarcReport
+from smtpeter.store.events import Event
+from smtpeter.store.messages import PARCEL_COLUMNS, Message, Parcel, message_of, parcel_of
+from smtpeter.store.suppressions import Suppression
+from smtpeter.store.tables import arrivals, content_blocks, sender_domains, submissions
+from smtpeter.store.tables import messages as messages_table
+from smtpeter.store.writer import Change
+from smtpeter.values import frozen
+
 ARRIVAL = "arrival"  # the origin of its submission
+# What is looked at of the largest; reports stand in front of what they return.
+BEGINNING_OCTETS = 16 * 1024 * 1024
+
+ADD_ARRIVAL = insert(arrivals)
+
+
+class Purpose(enum.Enum):
+    """What an address of ours is for; the words are stored."""
+
+    BOUNCE = "bounce"  # a message that comes back
+    REPORT = "report"  # DMARC reports
+    POSTMASTER = "postmaster"  # complaints, and what people write
+
+
+@frozen
+class Arrival:
+    """
+    Something that came.
+
+    Attributes:
+        recipient: the address of ours to which it came.
+        message: the id of the message that it is about, "" when that is not known yet.
+    """
+
+    parcel: Parcel
+    recipient: str
+    purpose: Purpose
+    message: str
+
+
+@frozen
+class Opened:
+    """
+    An arrival that is to be dealt with.
+
+    Attributes:
+        beginning: of its content, the whole of any but the largest; None when it is gone.
+        original: the message that it is about; None when it is not known, or there no longer.
+    """
+
+    arrival: Arrival
+    beginning: Content | None = field(repr=False)
+    original: Message | None
+
+
+@frozen
+class Conclusion:
+    """
+    What an arrival was taken for, and what follows.
+
+    Attributes:
+        result: "report" (on a delivery), "error" (in a format of somebody's own), "response",
+            "complaint", "feedback" (which blames nobody), "dmarc", "mail" (for people), "unknown"
+            (about a message that is not there), or "fault".
+        message: the id of the message that it is about, "" where nothing new is known of that.
+        happened: events.
+        suppressed: the recipient of the message, for the account that sent it.
+        report: on the use of a domain.
+    """
+
+    result: str
+    message: str = ""
+    happened: tuple[Event, ...] = field(default=(), repr=False)
+    suppressed: tuple[int, Suppression] | None = None
+    report: DmarcReport | None = None
+
+
+def additions(arrival: Arrival, content: Content) -> list[Change]:
+    """The changes that store an arrival."""
+    row = {
+        "submission": arrival.parcel.key,
+        "recipient": arrival.recipient,
+        "purpose": arrival.purpose.value,
+        "message": arrival.message,
+        "result": "",
+        "finished": None,
+    }
+    return [*messages.additions(arrival.parcel, content, []), Change(ADD_ARRIVAL, [row])]
+
+
+def is_bounce_host(connection: Connection, host: str) -> bool:
+    """Whether bounces of an approved sender domain come there."""
+    chosen = exists().where(
+        sender_domains.c.bounce_host == host, sender_domains.c.approved.is_not(None)
+    )
+    return bool(connection.execute(select(chosen)).scalar_one())
+
+
+def unfinished(connection: Connection, limit: int) -> list[tuple[int, int]]:
+    """The keys of what was not dealt with yet, the oldest first, each with its size in octets."""
+    query = (
+        select(arrivals.c.submission, submissions.c.octets)
+        .join(submissions, submissions.c.key == arrivals.c.submission)
+        .where(arrivals.c.finished.is_(None))
+        .order_by(arrivals.c.submission)
+        .limit(limit)
+    )
+    return [(key, octets) for key, octets in connection.execute(query)]
+
+
+def opened(connection: Connection, key: int) -> Opened | None:
+    """An arrival that was not dealt with yet; None when it was."""
+    query = _ARRIVALS.where(arrivals.c.submission == key, arrivals.c.finished.is_(None))
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    arrival = Arrival(parcel_of(row), row.recipient, Purpose(row.purpose), row.message)
+    original = first_known(connection, [arrival.message] if arrival.message else [])
+    return Opened(arrival, beginning(connection, key), original)
+
+
+def beginning(connection: Connection, key: int) -> Content | None:
+    """The first `BEGINNING_OCTETS` of the content of a submission; None when it is gone."""
+    head = connection.execute(
+        select(submissions.c.content, submissions.c.header_octets).where(submissions.c.key == key)
+    ).one_or_none()
+    if head is None or head.content is None:
+        return None
+    blocks: list[bytes] = [head.content]
+    query = (
+        select(content_blocks.c.octets)
+        .where(content_blocks.c.submission == key)
+        .order_by(content_blocks.c.number)
+        .execution_options(yield_per=1)
+    )
+    missing = BEGINNING_OCTETS - len(head.content)
+    with connection.execute(query) as found:
+        for block in found.scalars():
+            if missing <= 0:
+                break
+            blocks.append(block[:missing])
+            missing -= len(block)
+    return Content(tuple(blocks), head.header_octets)
+
+
+def first_known(connection: Connection, ids: Sequence[str]) -> Message | None:
+    """The message of the first of these ids that there is."""
+    for each in ids:
+        query = (
+            select(messages_table, *PARCEL_COLUMNS)
+            .join(submissions, submissions.c.key == messages_table.c.submission)
+            .where(messages_table.c.id == each)
+        )
+        row = connection.execute(query).one_or_none()
+        if row is not None:
+            return message_of(row, parcel_of(row))
+    return None
+
+
+def conclude(
+    connection: Connection,
+    key: int,
+    conclusion: Conclusion,
+    forwarded: Message | None,
+    now: float,
+) -> bool:
+    """
+    Write down what follows from an arrival, inside a transaction that the caller has opened.
+
+    Gives False, and does nothing, where that was done before.
+
+    Args:
+        forwarded: the message by which it is sent on.
+    """
+    found: dict[str, Any] = {"result": conclusion.result, "finished": now}
+    if conclusion.message:
+        found["message"] = conclusion.message
+    unfinished = (arrivals.c.submission == key, arrivals.c.finished.is_(None))
+    if not connection.execute(update(arrivals).where(*unfinished).values(found)).rowcount:
+        return False
+    changes = [events.append(conclusion.happened)] if conclusion.happened else []
+    if forwarded is not None:
+        changes.append(messages.further([forwarded]))
+    if conclusion.suppressed is not None:
+        changes.append(suppressions.addition(*conclusion.suppressed))
+    for change in changes:
+        connection.execute(change.statement, change.rows)
+    if conclusion.report is not None:
+        dmarc.keep(connection, conclusion.report, now)
+    return True
+
+
+@frozen
+class Listed:
+    """
+    An arrival as an operator sees it.
+
+    Attributes:
+        result: what it was taken for, "" while it waits.
+        finished: when it had been dealt with, seconds since the epoch; None while it waits.
+    """
+
+    arrival: Arrival
+    result: str
+    finished: float | None
+
+
+def latest(connection: Connection, limit: int) -> list[Listed]:
+    """What came last, the newest first."""
+    query = _ARRIVALS.order_by(arrivals.c.submission.desc()).limit(limit)
+    return [_listed(row) for row in connection.execute(query)]
+
+
+def one(connection: Connection, key: int) -> Listed | None:
+    """One arrival, None when there is none of that key."""
+    row = connection.execute(_ARRIVALS.where(arrivals.c.submission == key)).one_or_none()
+    return None if row is None else _listed(row)
+
+
+def _listed(row: Row[Any]) -> Listed:
+    arrival = Arrival(parcel_of(row), row.recipient, Purpose(row.purpose), row.message)
+    return Listed(arrival, row.result, row.finished)
+
+
+_ARRIVALS: Select[Any] = select(
+    *PARCEL_COLUMNS,
+    arrivals.c.recipient,
+    arrivals.c.purpose,
+    arrivals.c.message,
+    arrivals.c.result,
+    arrivals.c.finished,
+).join(submissions, submissions.c.key == arrivals.c.submission)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete, exists, select, update
 
 from smtpeter.store.messages import State
-from smtpeter.store.tables import content_blocks, messages, submissions
+from smtpeter.store.tables import arrivals, content_blocks, messages, submissions
 
 BATCH = 200
 
@@ -13,7 +13,8 @@ BATCH = 200
 def drop_contents(connection: Connection, before: float, after_key: int) -> int | None:
     """
     Remove the contents of a batch of submissions, the oldest first. What happened to their
-    messages stays known. A submission with a message that waits is passed over.
+    messages stays known. A submission with a message that waits is passed over, and so is what
+    came to us and was not dealt with yet.
 
     Args:
         before: only what was handed to us earlier, seconds since the epoch.
@@ -31,8 +32,11 @@ def drop_contents(connection: Connection, before: float, after_key: int) -> int 
     waiting = exists().where(
         messages.c.submission == submissions.c.key, messages.c.state == State.WAITING
     )
+    unread = exists().where(
+        arrivals.c.submission == submissions.c.key, arrivals.c.finished.is_(None)
+    )
     ended = select(submissions.c.key).where(
-        submissions.c.key.in_(keys), submissions.c.content.is_not(None), ~waiting
+        submissions.c.key.in_(keys), submissions.c.content.is_not(None), ~waiting, ~unread
     )
     doomed = connection.execute(ended).scalars().all()
     if doomed:

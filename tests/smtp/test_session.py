@@ -6,8 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.message.address import Mailbox
 from smtpeter.message.envelope import Envelope, Recipient
-from smtpeter.smtp.command import Auth, Command, Foreign, Hello, Mail, Rcpt, Simple
-from smtpeter.smtp.session import Limits, Session
+from smtpeter.smtp.command import POSTMASTER, Auth, Command, Foreign, Hello, Mail, Rcpt, Simple
+from smtpeter.smtp.session import RECIPIENTS_OF_STRANGERS, Limits, Session
 
 EHLO = Hello("desk", extended=True)
 HELO = Hello("desk", extended=False)
@@ -45,6 +45,69 @@ def objection(to: Session, command: Command) -> str:
     """The reply that refuses a command, "" when it may run."""
     reply = to.objection(command)
     return reply.octets().decode().strip() if reply else ""
+
+
+class StrangerTests(SynchronousTestCase):
+    """Clients without a login, where they may write to addresses of our own."""
+
+    def session(self, *, tls: bool = False, hello: Hello | None = EHLO) -> Session:
+        made = Session(Limits(1000, 100), tls=tls, tls_offered=True, accept_local=True)
+        if hello:
+            made.greeted(hello)
+        return made
+
+    def test_welcome(self) -> None:
+        """They give their envelope, in clear and by HELO too; what for is asked at RCPT."""
+        for tls in (False, True):
+            for hello in (EHLO, HELO):
+                stranger = self.session(tls=tls, hello=hello)
+                self.assertTrue(stranger.stranger)
+                self.assertEqual("503 5.5.1 Need MAIL command first", objection(stranger, RCPT))
+                for sender in (MAIL.sender, None):
+                    self.assertEqual("", objection(stranger, Mail(sender)))
+                stranger.begin(MAIL)
+                self.assertEqual("", objection(stranger, RCPT))
+                self.assertEqual("", objection(stranger, Rcpt(POSTMASTER, "postmaster")))
+                self.assertEqual("503 5.5.1 Need RCPT command first", objection(stranger, DATA))
+                stranger.add(RCPT)
+                self.assertEqual("", objection(stranger, DATA))
+
+    def test_order(self) -> None:
+        """The order of commands is theirs as well, and so is the greatest size."""
+        self.assertEqual(HELLO_FIRST, objection(self.session(hello=None), MAIL))
+        stranger = self.session()
+        self.assertIn("Message too big", objection(stranger, Mail(None, size=1001)))
+        stranger.begin(MAIL)
+        self.assertEqual("503 5.5.1 Sender was already given", objection(stranger, MAIL))
+
+    def test_few_recipients(self) -> None:
+        """They have few recipients; the rest is for another transaction."""
+        stranger = self.session()
+        stranger.begin(MAIL)
+        for _ in range(RECIPIENTS_OF_STRANGERS):
+            self.assertEqual("", objection(stranger, RCPT))
+            stranger.add(RCPT)
+        self.assertEqual("452 4.5.3 Too many recipients", objection(stranger, RCPT))
+
+    def test_relaying(self) -> None:
+        """To anybody else they write by the way of all mail: TLS first, then a login."""
+        for tls, said in ((False, TLS_FIRST), (True, LOGIN_FIRST)):
+            refusal = self.session(tls=tls).objection_to_relaying()
+            self.assertEqual(said, refusal.octets().decode().strip())
+
+    def test_logged_in(self) -> None:
+        """Who has logged in is no stranger, and needs permission to send."""
+        known = self.session(tls=True)
+        known.authenticated(may_send=False)
+        self.assertFalse(known.stranger)
+        self.assertIn("You do not have permission", objection(known, MAIL))
+
+    def test_elsewhere(self) -> None:
+        """On other listeners there are none, and no postmaster without a domain."""
+        self.assertFalse(session().stranger)
+        bare = Rcpt(POSTMASTER, "postmaster")
+        self.assertEqual("550 5.1.1 No such address", objection(in_transaction(), bare))
+        self.assertEqual(LOGIN_FIRST, objection(session(), bare))
 
 
 class OrderTests(SynchronousTestCase):
