@@ -14,7 +14,7 @@ PROBE_CONNECTIONS = 50  # used up, then one of them may carry a message more
 class ConnectionWindow:
     """
     The number of connections to one receiver: halved when it refuses one, and then larger by
-    one, now and then, while it does not.
+    one, now and then, while it does not. One more than is known to do is taken back alone.
     """
 
     def __init__(self) -> None:
@@ -57,8 +57,9 @@ class ConnectionWindow:
         if size <= 1:
             return False
         self._refused_at = now
+        probe = self._learnt is not None and size == self._known + 1
+        self._learnt = self._known if probe else size // 2
         self._known = size - 1
-        self._learnt = max(1, size // 2)
         self._taken = 0
         return True
 
