@@ -24,6 +24,12 @@ _GLUED = re.compile(r"(?:smtp|rcpt|to|rfc822)=", re.IGNORECASE)
 _CONTEXT_CHARACTERS = 100
 
 
+def without_label(address: str) -> str:
+    """An address without a word that is glued to it, as in "SMTP=kees@mailbox.example"."""
+    glued = _GLUED.match(address)
+    return address[glued.end() :] if glued else address
+
+
 class Found(NamedTuple):
     """
     An address in a text.
@@ -43,12 +49,12 @@ def addresses_in(text: str) -> Iterator[Found]:
     if "@" not in text:
         return
     for match in _ADDRESS.finditer(text):
-        glued = _GLUED.match(match["address"])
-        start = glued.end() + match.start() if glued else match.start()
+        address = without_label(match["address"])
+        start = match.end() - len(address)
         before = text[max(start - _CONTEXT_CHARACTERS, 0) : start]
         after = text[match.end() : match.end() + _CONTEXT_CHARACTERS]
         yield Found(
-            text[start : match.end()],
+            address,
             _OPENED.sub("", before).rstrip(),
             _CLOSED.sub("", after).lstrip(),
         )

@@ -39,8 +39,11 @@ def certain_response(letter: Letter) -> AutomaticResponse | None:
     said = _by_subject(letter)
     for name, value in _STRONG.items():
         if any(map(value.match, letter.header.all(name))):
-            kind = said.kind if said is not None else _kind_of_text(letter)
-            return AutomaticResponse(kind or AutomaticKind.REPLY, name)
+            said = AutomaticResponse(AutomaticKind.REPLY, name)
+            break
+    kinds = {_kind_of_subject(letter), _kind_of_text(letter)}
+    if said is not None and AutomaticKind.CHALLENGE in kinds:
+        return AutomaticResponse(AutomaticKind.CHALLENGE, said.evidence)
     return said
 
 
@@ -55,13 +58,15 @@ def likely_response(letter: Letter) -> AutomaticResponse | None:
 
 
 def _by_subject(letter: Letter) -> AutomaticResponse | None:
+    kind = _kind_of_subject(letter)
+    return AutomaticResponse(kind, "subject") if kind is not None else None
+
+
+def _kind_of_subject(letter: Letter) -> AutomaticKind | None:
     subject = letter.subject
     while answer := _ANSWER.match(subject):
         subject = subject[answer.end() :]
-    for each in _WORDS:
-        if each.subject.match(subject):
-            return AutomaticResponse(each.kind, "subject")
-    return None
+    return next((each.kind for each in _WORDS if each.subject.match(subject)), None)
 
 
 def _kind_of_text(letter: Letter) -> AutomaticKind | None:

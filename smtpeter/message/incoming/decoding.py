@@ -27,7 +27,7 @@ FIELD_CHARACTERS = 2000
 
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
-_SPACES = re.compile(r"[^\S\n]+")
+_SPACES = re.compile(r" {2,}")
 _NEWLINES = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*+)[^<>]*+>|<[!?][^<>]*+>")
 _BLANKS = re.compile(r"\s+")
@@ -53,7 +53,7 @@ class Header:
     def of(cls, fields: Iterable[tuple[str, str]]) -> Header:
         values: dict[str, tuple[str, ...]] = {}
         for name, value in fields:
-            values[name] = (*values.get(name, ()), value[:FIELD_CHARACTERS])
+            values[name] = (*values.get(name, ()), printable(value[:FIELD_CHARACTERS]))
         return cls(values)
 
     def all(self, name: str) -> tuple[str, ...]:
@@ -89,15 +89,21 @@ def text_of(message: bytes, part: Part, limit: int = TEXT_OCTETS) -> str:
 
 
 def lines_of(text: str) -> list[str]:
-    """The first lines of a text, each with its beginning, blanks at the end taken off."""
+    """The first lines of a text, each with its beginning; printable, with single blanks."""
     lines = text.split("\n", LINES)[:LINES]
-    return [_SPACES.sub(" ", line[:LINE_CHARACTERS].replace("\0", "")).rstrip() for line in lines]
+    return [_SPACES.sub(" ", printable(line[:LINE_CHARACTERS])).rstrip() for line in lines]
+
+
+def printable(text: str) -> str:
+    """The text with a blank for each character that cannot be printed."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def one_line(text: str, limit: int) -> str:
     """On one line, whatever stands in it, and so long at most."""
-    shown = "".join(each if each.isprintable() else " " for each in text[: 2 * limit])
-    return " ".join(shown.split())[:limit]
+    return " ".join(printable(text[: 2 * limit]).split())[:limit]
 
 
 def without_encoded_words(value: str) -> str:

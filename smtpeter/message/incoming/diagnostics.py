@@ -14,17 +14,19 @@ DIAGNOSTIC_CHARACTERS = 1000
 # RFC 3463 has no subjects above 7. Addresses have four numbers, versions a letter before them.
 _ENHANCED = re.compile(r"(?<![\w.\-/])([45]\.[0-7]\.[0-9]{1,3})(?![0-9]|\.[0-9])")
 _CODE = r"([45][0-57][0-9])"
+_NO_UNIT = r"(?![ ](?:[kKmMgG]i?[bB]|ms|bytes|octets)\b)"
 _CODES = (
     re.compile(rf"^[^\w]{{0,10}}{_CODE}(?=[ \-:;,.]|$)"),
     re.compile(rf"(?<![\w.:\[/\-]){_CODE}[ \-:]{{1,3}}[#(\[]?[245]\.[0-7]\.[0-9]{{1,3}}"),
     re.compile(
-        r"\b(?:said|says|replied|reply|response|responded|returned|error|errors|(?:error_)?code|status)\b"
-        rf"(?: (?:was|is|from|code|message))*[ :=#(\"'<]{{1,6}}(?:smtp;? ?)?{_CODE}(?![\w.]\w)",
-        re.IGNORECASE,
+        rf"""\b
+        (?:said|says|replied|reply|response|responded|returned|errors?|(?:error_)?code|status)\b
+        (?:[ ](?:was|is|from|code|message))* [ ]?[ :=#(\"'<]{{1,6}} (?:smtp;?[ ]?)?
+        {_CODE}(?![\w.]\w){_NO_UNIT}
+        """,
+        re.IGNORECASE | re.VERBOSE,
     ),
-    re.compile(
-        rf"(?:[:>\"'(,;]|<<<|\.\.\.) ?{_CODE}(?=[ \-:)])(?! ?(?:[kmg]i?b|bytes)\b)", re.IGNORECASE
-    ),
+    re.compile(rf"(?:[:>\"'(,;]|\.\.\.) ?{_CODE}(?=[ \-:)]){_NO_UNIT}"),
 )
 _CONTINUED = re.compile(r"([245][0-9]{2})([ -])(?:([245]\.[0-9]{1,3}\.[0-9]{1,3})[ -]?)?")
 

@@ -10,10 +10,12 @@ from attrs import field
 
 from smtpeter.message.content import Content
 from smtpeter.message.incoming.decoding import (
+    FIELD_CHARACTERS,
     TEXT_OCTETS,
     Header,
     lines_of,
     octets_of,
+    one_line,
     text_of,
     without_encoded_words,
 )
@@ -107,7 +109,7 @@ def _beginning(blocks: Iterable[bytes]) -> bytes:
 
 
 def _subject(value: str) -> str:
-    text = " ".join(without_encoded_words(value).split())
+    text = one_line(without_encoded_words(value), FIELD_CHARACTERS)
     return _MARK.sub("", text, count=1) if _MARK.match(text) else text
 
 

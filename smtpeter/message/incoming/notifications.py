@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from smtpeter.message.incoming.addresses import addresses_in
 from smtpeter.message.incoming.decoding import Header, lines_of, one_line, text_of
 from smtpeter.message.incoming.diagnostics import (
-    DIAGNOSTIC_CHARACTERS,
     diagnostic_line,
     first_code,
     first_status,
@@ -21,6 +20,7 @@ from smtpeter.message.incoming.letter import Letter
 
 RECIPIENTS = 100
 NAME_CHARACTERS = 255
+ADDRESS_CHARACTERS = 500
 
 _STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
 # Under these, servers and gateways hide what should be of those.
@@ -217,14 +217,18 @@ def _host(value: str) -> str:
 def _address(value: str) -> str:
     """The address of a field such as "rfc822; kees@mailbox.example", with nothing around it."""
     kind, text = _typed(value)
+    if kind == "rfc822":  # some write it twice
+        text = text.removeprefix("rfc822;")
     text = without_comments(text) if "(" in text else text.strip()
     if kind == "utf-8":
         text = _EMBEDDED.sub(_character, text)
     elif "@" not in text and "+40" in text:  # RFC 3461 section 4, which was not decoded
         text = _XTEXT.sub(lambda match: chr(int(match[1], 16)), text)
-    found = next(addresses_in(text), None)
-    address = found.address if found is not None else text.strip(" <>")
-    return one_line(address, DIAGNOSTIC_CHARACTERS // 2)
+    address = text.strip(" <>")
+    if " " in address or "<" in address:
+        found = next(addresses_in(address), None)
+        address = found.address if found is not None else address
+    return one_line(address, ADDRESS_CHARACTERS)
 
 
 def _character(match: re.Match[str]) -> str:

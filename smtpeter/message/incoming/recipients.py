@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from smtpeter.message.incoming.addresses import Found, addresses_in
+from smtpeter.message.incoming.addresses import Found, addresses_in, without_label
 from smtpeter.message.incoming.letter import Letter
 from smtpeter.message.incoming.phrases import either, patterns, table
 from smtpeter.values import frozen
@@ -106,7 +106,8 @@ def _alias_in(line: str) -> str:
 def _in_line(line: str, number: int, letter: Letter) -> Named | None:
     for pattern in _LINES:
         if match := pattern.match(line):
-            address, text = match["address"], match.groupdict().get("text") or ""
+            address = without_label(match["address"])
+            text = match.groupdict().get("text") or ""
             is_contact = not text and _is_contact(letter, address)
             return None if is_contact else Named(address, number, text)
     return None
