@@ -21,7 +21,8 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 
 from smtpeter.delivery.route import Route, Unroutable, Way
-from smtpeter.delivery.tls import TlsPolicies, TlsPolicy
+from smtpeter.delivery.security.tlsresult import TlsResult
+from smtpeter.delivery.tls import HostTls, TlsPolicies, TlsPolicy
 from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.smtp.client import SmtpClient
 from smtpeter.smtp.dialogue import Timeouts
@@ -41,6 +42,7 @@ class Connecting:
         hostname: our own name, for EHLO.
         sources: the IP addresses of a pool to send from; hosts are then only reached over
             the IP versions of these. None leave the choice to the system.
+        note: is told what became of the security of a session.
     """
 
     def __init__(
@@ -52,10 +54,12 @@ class Connecting:
         credentials: Credentials | None = None,
         sources: Callable[[str], Sequence[str]] = lambda _: (),
         timeouts: Timeouts | None = None,
+        note: Callable[[HostTls, TlsResult], None] = lambda _host, _result: None,
     ) -> None:
         self._reactor = reactor
         self._tls = tls
         self._sources = sources
+        self._note = note
         self._given_up = False
         self._settings = ClientSettings(
             hostname,
@@ -84,10 +88,15 @@ class Connecting:
         sources = self._sources(pool)
         for host in route.hosts(way):
             try:
-                addresses = await route.addresses(host)
-                for address, source in _reachable(host, addresses, sources):
+                reachable = _reachable(host, await route.addresses(host), sources)
+                tls = await self._tls.for_host(host, way.destination, way.demands)
+                if tls.refusal is not None:
+                    self._note(tls, tls.flaw)
+                    last = _weightier(last, tls.refusal)
+                    continue
+                for address, source in reachable:
                     try:
-                        return await self._open(host, address, route.port, source)
+                        return await self._open(tls, address, route.port, source)
                     except ConnectFailed as failed:
                         last = _weightier(last, failed.outcome)
                         if self._useless_to_go_on(failed.outcome, stop):
@@ -106,14 +115,22 @@ class Connecting:
         login = outcome.state.startswith("auth") and outcome.code != 0
         return login or self._given_up or self._reactor.seconds() >= stop
 
-    async def _open(self, host: str, address: str, port: int, source: str) -> SmtpClient:
+    async def _open(self, tls: HostTls, address: str, port: int, source: str) -> SmtpClient:
+        encryption = tls.make()
         try:
-            return await self._greet(host, address, port, source, self._tls.for_host(host))
+            client = await self._greet(tls.host, address, port, source, encryption)
         except ConnectFailed as failed:
-            if not (failed.tls_failed and self._tls.clear_text_will_do) or self._given_up:
-                raise
-        client = await self._greet(host, address, port, source, None)
-        self._tls.works_without(host)
+            result = tls.failure(encryption, failed)
+            if result is not None:
+                self._note(tls, result)
+            if not (failed.tls_failed and tls.clear_text_will_do) or self._given_up:
+                raise tls.explained(failed) from failed
+        else:
+            self._note(tls, tls.result(encryption, client.peer.tls))
+            client.for_one_domain = not tls.holds_for_others(encryption)
+            return client
+        client = await self._greet(tls.host, address, port, source, None)
+        self._tls.works_without(tls.host)
         return client
 
     async def _greet(

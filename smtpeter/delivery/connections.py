@@ -52,7 +52,7 @@ class _Errand:
     @property
     def key(self) -> Hashable:
         """Connections with the same key are as good as each other."""
-        return (self.way.exchangers, self.allowance.pool)
+        return (self.way.exchangers, self.way.demands.key, self.allowance.pool)
 
 
 @implementer(ICarrier)
@@ -188,7 +188,8 @@ class SmtpCarrier:
         allowance = errand.allowance
         used_up = allowance.connection_used_up(client.transactions)
         too_many = self._open[allowance] > allowance.connections
-        if client.usable and not (self._ending or used_up or too_many):
+        reusable = client.usable and not client.for_one_domain
+        if reusable and not (self._ending or used_up or too_many):
             self._idle.keep(errand.key, allowance, client)
         else:
             self._close(client, allowance)

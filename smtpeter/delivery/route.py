@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, Protocol
 
-from smtpeter.delivery.resolver import LookupFailed, MailExchanger, MailResolver, NoSuchName
+from twisted.internet.defer import Deferred
+
+from smtpeter.delivery.resolver import (
+    Exchangers,
+    LookupFailed,
+    MailExchanger,
+    MailResolver,
+    NoSuchName,
+)
+from smtpeter.delivery.security.demands import NO_DEMANDS, Demands
+from smtpeter.delivery.security.stspolicy import StsPolicy
 from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.smtp.peer import Peer
 from smtpeter.values import frozen
@@ -15,6 +25,7 @@ HOSTS = 5  # tried in one attempt; RFC 5321 section 5.1 asks for at least two ad
 ADDRESSES_OF_A_FAMILY = 2
 
 Shuffle = Callable[[list[MailExchanger]], None]
+FindPolicy = Callable[[str], Coroutine[Deferred[Any], Any, StsPolicy | None]]
 
 
 class Unroutable(Exception):
@@ -40,12 +51,14 @@ class Way:
         receiver: the name of those who take mail there; they may take that of others too.
         exchangers: their hosts, by preference and name.
         problem: why there are none; the outcome of each attempt.
+        demands: of the domain, on how its mail is brought.
     """
 
     destination: str
     receiver: str
     exchangers: tuple[MailExchanger, ...]
     problem: Outcome | None = None
+    demands: Demands = NO_DEMANDS
 
 
 class Route(Protocol):
@@ -84,6 +97,7 @@ class MxRoute:
         hostname: our own name: mail must not come back to us.
         receiver_name: names those who have the most preferred hosts, given with the others.
         shuffle: brings a list into random order, so that equals share the load.
+        sts_policy: finds the policy of a domain.
     """
 
     def __init__(
@@ -93,12 +107,14 @@ class MxRoute:
         port: int,
         receiver_name: Callable[[Sequence[str], Sequence[str]], str],
         shuffle: Shuffle,
+        sts_policy: FindPolicy | None = None,
     ) -> None:
         self.port = port
         self._resolver = resolver
         self._hostname = hostname.lower()
         self._receiver_name = receiver_name
         self._shuffle = shuffle
+        self._sts_policy = sts_policy
 
     def destination_of(self, domain_key: str) -> str:
         return domain_key
@@ -107,30 +123,33 @@ class MxRoute:
         if destination.startswith("["):
             return Way(destination, destination, (MailExchanger(0, destination),))
         try:
-            exchangers = await self._exchangers(destination)
+            found = await self._exchangers(destination)
         except Unroutable as failed:
             return Way(destination, destination, (), failed.outcome)
+        exchangers = found.records
         preferred = exchangers[0].preference
         receiver = self._receiver_name(
             [each.name for each in exchangers if each.preference == preferred],
             [each.name for each in exchangers if each.preference != preferred],
         )
-        return Way(destination, receiver, exchangers)
+        sts = await self._sts_policy(destination) if self._sts_policy else None
+        return Way(destination, receiver, exchangers, demands=Demands(found.authenticated, sts))
 
-    async def _exchangers(self, domain: str) -> tuple[MailExchanger, ...]:
+    async def _exchangers(self, domain: str) -> Exchangers:
         try:
-            found = await self._resolver.mail_exchangers(domain)
+            answer = await self._resolver.exchangers(domain)
         except NoSuchName:
             raise Unroutable(Verdict.FAILED, "5.1.2", f"{domain} does not exist") from None
         except LookupFailed as failed:
             raise Unroutable(Verdict.DEFERRED, "4.4.3", str(failed)) from None
+        found = answer.records
         if found and not any(exchanger.name for exchanger in found):
             raise Unroutable(Verdict.FAILED, "5.1.10", f"{domain} takes no mail (null MX)")
         # RFC 5321 section 5.1: a domain without MX records is its own mail exchanger.
         exchangers = in_order_of_preference(found or (MailExchanger(0, domain),), self._hostname)
         if not exchangers:
             raise Unroutable(Verdict.FAILED, "5.4.6", f"mail for {domain} loops back to us")
-        return exchangers
+        return Exchangers(exchangers, answer.authenticated)
 
     def hosts(self, way: Way) -> Sequence[str]:
         exchangers = list(way.exchangers)

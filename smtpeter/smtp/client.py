@@ -57,6 +57,7 @@ class SmtpClient(Protocol):
         mail_answered: False when the last message came to its end before the server
             had answered MAIL, so that another connection may do better.
         transactions: the number of messages sent so far.
+        for_one_domain: whoever opened it knows that it is not for mail to others.
     """
 
     _log = Logger()
@@ -65,6 +66,7 @@ class SmtpClient(Protocol):
         self.ready: Deferred[SmtpClient] = Deferred(lambda _: self.abort())
         self.mail_answered = True
         self.transactions = 0
+        self.for_one_domain = False
         self._settings = settings
         self._state = State.OPENING
         self._stage = "connect"
@@ -191,15 +193,25 @@ class SmtpClient(Protocol):
             return
         handle = cast("Any", self.transport).getHandle()
         words = [handle.get_protocol_version_name(), handle.get_cipher_name()]
-        if self._settings.encryption and self._settings.encryption.verified:
-            words.append("verified")
+        proof = self._settings.encryption.proof if self._settings.encryption else None
+        if proof is not None:
+            proof.examine(handle)
+            if proof.objection:
+                self._break(self.peer.unproved(proof.objection))
+                return
+            if proof.proved:
+                words.append("verified")
         self._opening.peer = attrs.evolve(self.peer, tls=" ".join(filter(None, words)))
         self._advance(None)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._state = State.CLOSED
         self._deadline.stop()
-        self._settle(self.peer.lost(self._stage, reason.getErrorMessage()))
+        encryption = self._settings.encryption
+        if encryption and encryption.proof and encryption.proof.objection:
+            self._settle(self.peer.unproved(encryption.proof.objection))
+        else:
+            self._settle(self.peer.lost(self._stage, reason.getErrorMessage()))
 
     # One step after the other.
 

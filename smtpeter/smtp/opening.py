@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from typing import Protocol
 
 from attrs import field
+from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 
 from smtpeter.message.outcome import Outcome, Verdict
@@ -54,22 +56,41 @@ class Credentials:
         return text
 
 
+class Proof(Protocol):
+    """
+    What the server of one connection has to prove in the handshake.
+
+    Attributes:
+        proved: it has.
+        objection: why it gets no mail, "" when it does.
+    """
+
+    @property
+    def proved(self) -> bool: ...
+
+    @property
+    def objection(self) -> str: ...
+
+    def examine(self, connection: SSL.Connection) -> None:
+        """Look at a connection whose handshake is done."""
+
+
 @frozen
 class Encryption:
     """
     How TLS is used on a connection.
 
     Attributes:
-        creator: makes the TLS layer, and checks the other side where that is wanted.
+        creator: makes the TLS layer.
         required: rather no connection than one in clear text.
-        verified: the creator checks the certificate.
         implicit: TLS comes before the greeting (RFC 8314 section 3.3).
+        proof: None takes any server that speaks TLS.
     """
 
     creator: IOpenSSLClientConnectionCreator
     required: bool
-    verified: bool = False
     implicit: bool = False
+    proof: Proof | None = None
 
 
 @frozen

@@ -57,6 +57,10 @@ class Peer:
         """The connection broke."""
         return self.ended(Verdict.DEFERRED, "lost", state, "4.4.2", text)
 
+    def unproved(self, text: str) -> Outcome:
+        """By its certificate the server is not the one that the mail is for."""
+        return self.ended(Verdict.DEFERRED, "error", "starttls", "4.7.5", text)
+
     def invalid(self, state: str, text: str) -> Outcome:
         """What came back was not SMTP. A server under repair may speak it later."""
         return self.ended(Verdict.DEFERRED, "invalid", state, "4.5.0", text)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from pathlib import Path
 from random import Random
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectBindError, TCPTimedOutError
 from twisted.internet.error import TimeoutError as ConnectTimedOut
 from twisted.names import dns
@@ -14,9 +18,14 @@ from twisted.names.error import DNSServerError
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.delivery.connecting import Connecting
+from smtpeter.delivery.dnsrecords import TLSA
 from smtpeter.delivery.providers import receiver_name
 from smtpeter.delivery.resolver import MailResolver
 from smtpeter.delivery.route import MxRoute, Route, SmarthostRoute
+from smtpeter.delivery.security.dane import Dane
+from smtpeter.delivery.security.stspolicy import StsMode, StsPolicy
+from smtpeter.delivery.security.tlsresult import TlsResult
+from smtpeter.delivery.security.trust import Trust
 from smtpeter.delivery.tls import TlsPolicies, TlsPolicy
 from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.smtp.client import SmtpClient
@@ -24,6 +33,7 @@ from smtpeter.smtp.opening import ConnectFailed, Credentials
 from tests.delivery.internet import Internet
 from tests.delivery.zone import Zone
 from tests.smtp.mailhost import STARTTLS_OFFERED, MailHost
+from tests.tlspipes import NAME, authority
 
 FIRST, SECOND, THIRD = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 
@@ -51,8 +61,16 @@ class ConnectingCase(SynchronousTestCase):
 
     def use(self, policy: TlsPolicy, **more: Any) -> None:
         """Connect in this way."""
-        self.tls = TlsPolicies(policy, self.reactor, implicit=more.pop("implicit", False))
-        self.connecting = Connecting(self.reactor, "mail.shop.example", self.tls, **more)
+        settings = {name: more.pop(name) for name in ("implicit", "trust", "dane") if name in more}
+        self.tls = TlsPolicies(policy, self.reactor, **settings)
+        self.noted: list[tuple[str, TlsResult]] = []
+        self.connecting = Connecting(
+            self.reactor,
+            "mail.shop.example",
+            self.tls,
+            note=lambda tls, result: self.noted.append((tls.host, result)),
+            **more,
+        )
 
     def answers(self, address: str, replies: Mapping[str, str] | None = None) -> None:
         """A host at an address answers so."""
@@ -292,7 +310,8 @@ class TlsTests(ConnectingCase):
 
         self.internet.hosts[FIRST] = first_broken_then_busy
         self.failed()
-        self.assertIsNotNone(self.tls.for_host("mx1.mailbox.example"))
+        tls = self.successResultOf(Deferred.fromCoroutine(self.tls.for_host("mx1.mailbox.example")))
+        self.assertIsNotNone(tls.make())
 
     def test_required(self) -> None:
         """Where TLS is required there is no clear text: the next host is tried."""
@@ -305,7 +324,7 @@ class TlsTests(ConnectingCase):
 
     def test_verified(self) -> None:
         """A certificate of nobody we trust delays mail where it has to be verified."""
-        self.use(TlsPolicy.VERIFIED)
+        self.use(TlsPolicy.VERIFIED, trust=Trust(None, in_no_thread, self.reactor))
         for address in (FIRST, SECOND, THIRD):
             self.answers(address, STARTTLS_OFFERED)
         outcome = self.failed()
@@ -317,6 +336,140 @@ class TlsTests(ConnectingCase):
         self.use(TlsPolicy.NONE)
         self.answers(FIRST, STARTTLS_OFFERED)
         self.assertEqual("", self.connected().peer.tls)
+
+
+class DemandTests(ConnectingCase):
+    """What domains demand, of hosts at which every certificate is that of the first."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        ca_file = Path(directory.name) / "authority.pem"
+        ca_file.write_bytes(authority().dumpPEM())
+        self.zone.mx("mailbox.example", (10, "mx1.mailbox.example"), (20, NAME))
+        self.zone.host("mx1.mailbox.example", FIRST)
+        self.zone.host(NAME, THIRD)
+        self.use(
+            TlsPolicy.OPPORTUNISTIC,
+            trust=Trust(ca_file, in_no_thread, self.reactor),
+            dane=Dane(self.resolver, 25),
+        )
+        for address in (FIRST, THIRD):
+            self.answers(address, STARTTLS_OFFERED)
+
+    def have(self, mode: StsMode, *mx: str) -> None:
+        """The domain has a policy."""
+
+        async def policy(domain: str) -> StsPolicy | None:
+            self.assertEqual("mailbox.example", domain)
+            return StsPolicy(mode, mx, 86_400)
+
+        self.route = MxRoute(
+            self.resolver,
+            "mail.shop.example",
+            25,
+            receiver_name,
+            Random(1).shuffle,  # noqa: S311
+            policy,
+        )
+
+    def test_enforced(self) -> None:
+        """A host with the certificate of another is passed over, the right one is verified."""
+        self.have(StsMode.ENFORCE, "*.mailbox.example")
+        client = self.connected()
+        self.assertEqual(NAME, client.peer.host)
+        self.assertTrue(client.peer.tls.endswith(" verified"), client.peer.tls)
+        self.assertEqual([FIRST, THIRD], self.internet.tried)
+        self.assertFalse(client.for_one_domain)
+        self.assertEqual(
+            [
+                ("mx1.mailbox.example", TlsResult.CERTIFICATE_HOST_MISMATCH),
+                (NAME, TlsResult.SUCCESS),
+            ],
+            self.noted,
+        )
+
+    def test_other_hosts(self) -> None:
+        """Hosts that the policy does not name are not even connected to."""
+        self.have(StsMode.ENFORCE, NAME)
+        self.assertEqual(NAME, self.connected().peer.host)
+        self.assertEqual([THIRD], self.internet.tried)
+        self.assertEqual(
+            [("mx1.mailbox.example", TlsResult.VALIDATION_FAILURE), (NAME, TlsResult.SUCCESS)],
+            self.noted,
+        )
+
+    def test_none_is_good(self) -> None:
+        """When no host is good the message waits, and is told why."""
+        self.have(StsMode.ENFORCE, "mx1.mailbox.example")
+        for replies, words in (
+            (STARTTLS_OFFERED, "is one of another host"),
+            ({}, "TLS is required and was not offered"),
+        ):
+            self.zone.mx("mailbox.example", (10, "mx1.mailbox.example"))
+            self.answers(FIRST, replies)
+            outcome = self.failed()
+            self.assertEqual((Verdict.DEFERRED, "starttls"), (outcome.verdict, outcome.state))
+            self.assertIn(words, outcome.text)
+            self.assertIn("the MTA-STS policy of mailbox.example", outcome.text)
+
+    def test_testing(self) -> None:
+        """A policy that is only tested has failures noted, and mail delivered."""
+        self.have(StsMode.TESTING, "mx1.mailbox.example")
+        tls = self.connected().peer.tls
+        self.assertIn("TLSv1.3", tls)
+        self.assertNotIn("verified", tls)
+        self.answers(FIRST, {})
+        self.assertEqual("", self.connected().peer.tls)
+        self.assertEqual(
+            [
+                ("mx1.mailbox.example", TlsResult.CERTIFICATE_HOST_MISMATCH),
+                ("mx1.mailbox.example", TlsResult.STARTTLS_NOT_SUPPORTED),
+            ],
+            self.noted,
+        )
+
+    def test_no_demands(self) -> None:
+        """Without demands sessions are noted as they come."""
+        self.connected()
+        self.answers(FIRST, {})
+        self.connected()
+        self.assertEqual(
+            [TlsResult.SUCCESS, TlsResult.STARTTLS_NOT_SUPPORTED], [each for _, each in self.noted]
+        )
+
+    def test_records(self) -> None:
+        """Hosts prove to be those of their TLSA records, or are passed over."""
+        key = authority().getPublicKey().original.to_cryptography_key()
+        digest = sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+        self.zone.insecure = set()
+        self.zone.tlsa(f"_25._tcp.{NAME}", b"\3\1\1" + digest)
+        self.zone.tlsa("_25._tcp.mx1.mailbox.example", b"\3\1\1" + sha256(b"other").digest())
+        client = self.connected()
+        self.assertEqual(NAME, client.peer.host)
+        self.assertTrue(client.peer.tls.endswith(" verified"), client.peer.tls)
+        self.assertEqual([FIRST, THIRD], self.internet.tried)
+        self.assertEqual(
+            [
+                ("mx1.mailbox.example", TlsResult.CERTIFICATE_NOT_TRUSTED),
+                (NAME, TlsResult.SUCCESS),
+            ],
+            self.noted,
+        )
+
+    def test_records_kept_from_us(self) -> None:
+        """A host whose records cannot be looked up is passed over, without a connection."""
+        self.zone.insecure = set()
+        self.zone.broken("_25._tcp.mx1.mailbox.example", TLSA, DNSServerError(None))
+        self.assertEqual(NAME, self.connected().peer.host)
+        self.assertEqual([THIRD], self.internet.tried)
+        self.assertEqual(("mx1.mailbox.example", TlsResult.DNSSEC_INVALID), self.noted[0])
+
+
+def in_no_thread(function: Callable[..., Any], *args: Any) -> Deferred[Any]:
+    """Call at once what would go into a thread."""
+    return succeed(function(*args))
 
 
 class SmarthostTests(ConnectingCase):

@@ -17,8 +17,11 @@ from smtpeter.delivery.connections import ConnectionLimits, SmtpCarrier
 from smtpeter.delivery.receivers import Receiver
 from smtpeter.delivery.resolver import MailExchanger
 from smtpeter.delivery.route import Unroutable, Way
+from smtpeter.delivery.security.demands import Demands
+from smtpeter.delivery.security.stspolicy import StsMode, StsPolicy
 from smtpeter.delivery.tls import TlsPolicies, TlsPolicy
 from smtpeter.message.outcome import Outcome, Verdict
+from smtpeter.smtp.client import SmtpClient
 from tests.delivery.house import FakeLimits
 from tests.delivery.internet import Internet
 from tests.smtp.mailhost import MailHost
@@ -73,9 +76,10 @@ class CarrierCase(SynchronousTestCase):
         )
         reactor = self.internet.reactor
         tls = TlsPolicies(TlsPolicy.NONE, reactor)
+        self.connecting = Connecting(reactor, "mail.shop.example", tls)
         self.carrier = SmtpCarrier(
             Direct(),
-            Connecting(reactor, "mail.shop.example", tls),
+            self.connecting,
             reactor,
             evolve(ConnectionLimits(), **limits),
         )
@@ -120,6 +124,35 @@ class ReuseTests(CarrierCase):
         for _ in range(3):
             self.assertEqual(Verdict.DELIVERED, self.deliver().verdict)
         self.assertEqual([3], [len(host.messages) for host in self.mail_hosts])
+
+    def test_other_demands(self) -> None:
+        """Mail of a domain that demands more gets a connection of its own."""
+        self.deliver()
+        mx = (ADDRESS,)
+        for mode, connections in ((StsMode.ENFORCE, 2), (StsMode.ENFORCE, 2), (StsMode.TESTING, 2)):
+            demands = Demands(sts=StsPolicy(mode, mx, 86_400))
+            carrying = self.carrier.carry(
+                evolve(way(ADDRESS), demands=demands), self.receivers[ADDRESS], ONE, CONTENT, "id"
+            )
+            self.internet.run()
+            self.successResultOf(carrying).release()
+            self.assertEqual(connections, len(self.mail_hosts))
+
+    def test_for_one_domain(self) -> None:
+        """A connection that is good for one domain alone is not kept."""
+        opened: list[SmtpClient] = []
+        connect = self.connecting.connect
+
+        async def connect_for_one(*asked: Any) -> SmtpClient:
+            client = await connect(*asked)
+            client.for_one_domain = not opened
+            opened.append(client)
+            return client
+
+        self.patch(self.connecting, "connect", connect_for_one)
+        for connections in (1, 2, 2):
+            self.deliver()
+            self.assertEqual(connections, len(self.mail_hosts))
 
     def test_not_before_release(self) -> None:
         """Until its outcome is recorded, a connection is not used for another message."""

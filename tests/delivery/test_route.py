@@ -24,6 +24,8 @@ from smtpeter.delivery.route import (
     in_order_of_preference,
     literal_address,
 )
+from smtpeter.delivery.security.demands import NO_DEMANDS, Demands
+from smtpeter.delivery.security.stspolicy import StsMode, StsPolicy
 from smtpeter.message.outcome import Verdict
 from tests.delivery.zone import Zone
 
@@ -120,6 +122,26 @@ class MxRouteTests(RouteCase):
         here, there = self.way("a.example"), self.way("b.example")
         self.assertEqual(here.receiver, there.receiver)
         self.assertNotEqual(here.exchangers, there.exchangers)
+
+    def test_demands(self) -> None:
+        """A way knows whether its hosts are certain, and the policy of its domain."""
+        policy = StsPolicy(StsMode.ENFORCE, ("a",), 86_400)
+        asked: list[str] = []
+
+        async def policy_of(domain: str) -> StsPolicy | None:
+            asked.append(domain)
+            return policy
+
+        resolver = MailResolver(self.zone, Clock())
+        shuffle = Random(1).shuffle  # noqa: S311
+        self.mx = MxRoute(resolver, OURSELVES, 25, receiver_name, shuffle, policy_of)
+        self.zone.insecure = {"other.example"}
+        for domain, dane in (("mailbox.example", True), ("other.example", False)):
+            self.zone.mx(domain, (5, "a"))
+            self.assertEqual(Demands(dane, policy), self.way(domain).demands)
+        self.assertEqual(NO_DEMANDS, self.way("[192.0.2.1]").demands)
+        self.way("nowhere.example")
+        self.assertEqual(["mailbox.example", "other.example"], asked)
 
     def test_equals_share(self) -> None:
         """Hosts of equal preference are tried in random order."""

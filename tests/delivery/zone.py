@@ -25,6 +25,7 @@ class Zone(ResolverBase):
             fail with, or None for no answer at all. A name without any entry does not exist.
         asked: every question.
         insecure: names whose records nobody has validated; None for all names.
+        insecure_kinds: names with types; likewise.
     """
 
     def __init__(self) -> None:
@@ -33,6 +34,7 @@ class Zone(ResolverBase):
         self.names: set[str] = set()
         self.asked: list[tuple[str, int]] = []
         self.insecure: set[str] | None = None
+        self.insecure_kinds: set[tuple[str, int]] = set()
 
     def mx(self, domain: str, *exchangers: tuple[int, str], ttl: int = TTL_SECONDS) -> None:
         self.names.add(domain)
@@ -90,4 +92,5 @@ class Zone(ResolverBase):
             return fail(found)
         answers = [dns.RRHeader(at, kind, ttl=ttl, payload=data) for at, kind, data, ttl in found]
         secure = self.insecure is not None and text not in self.insecure
+        secure = secure and (text, type) not in self.insecure_kinds
         return succeed((ValidatedSections if secure else Sections)((answers, [], [])))

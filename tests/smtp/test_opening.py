@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.test.iosim import IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
 
-from smtpeter.delivery.tls import UnverifiedTls
+from smtpeter.delivery.security.handshakes import UnverifiedTls
 from smtpeter.message.outcome import Verdict
 from smtpeter.smtp.client import SmtpClient
 from smtpeter.smtp.opening import ClientSettings, ConnectFailed, Credentials, Encryption
@@ -24,10 +24,23 @@ from tests.tlspipes import NAME, TlsTransport, authority
 
 OPPORTUNISTIC = Encryption(UnverifiedTls(SSL.Context(SSL.TLS_METHOD), NAME), required=False)
 REQUIRED = evolve(OPPORTUNISTIC, required=True)
-VERIFIED = Encryption(
-    optionsForClientTLS(NAME, trustRoot=authority()), required=True, verified=True
-)
+VERIFIED = Encryption(optionsForClientTLS(NAME, trustRoot=authority()), required=True)
 LOGIN = Credentials("ria", "p w=d")
+
+
+class Told:
+    """A proof that comes out as a test tells it."""
+
+    def __init__(self, *, proved: bool = False, objection: str = "", later: str = "") -> None:
+        self.proved = proved
+        self.objection = objection
+        self.later = later
+        self.examined: list[SSL.Connection] = []
+
+    def examine(self, connection: SSL.Connection) -> None:
+        """What was to be objected to is found out now."""
+        self.examined.append(connection)
+        self.objection = self.objection or self.later
 
 
 def base64(text: str) -> str:
@@ -295,23 +308,40 @@ class TlsTests(SynchronousTestCase):
         self.assertEqual([b"Subject: x\r\n\r\n..dot\r\n"], server.messages)
 
     def test_verified(self) -> None:
-        """A certificate that is trusted and for the host is noted as verified."""
-        client, _, _, ready = self.connected(VERIFIED)
-        self.assertEqual([client], ready)
-        self.assertTrue(client.peer.tls.endswith(" verified"))
+        """A server that has proved what it had to is noted as verified."""
+        for proof in (Told(proved=True), Told(proved=False)):
+            client, _, _, ready = self.connected(evolve(VERIFIED, proof=proof))
+            self.assertEqual([client], ready)
+            self.assertEqual(1, len(proof.examined))
+            self.assertEqual(proof.proved, client.peer.tls.endswith(" verified"))
 
-    def test_not_verified(self) -> None:
-        """A certificate of nobody we trust, or for another host, ends the connection."""
+    def failed(self, encryption: Encryption) -> ConnectFailed:
+        """Why nothing has come of a connection."""
+        *_, (failure,) = self.connected(encryption)
+        assert isinstance(failure, Failure)
+        error = failure.value
+        assert isinstance(error, ConnectFailed)
+        self.assertEqual(("starttls", True), (error.outcome.state, error.tls_failed))
+        self.assertEqual(Verdict.DEFERRED, error.outcome.verdict)
+        return error
+
+    def test_objection(self) -> None:
+        """A server that is objected to after the handshake hears nothing more."""
+        encryption = evolve(REQUIRED, proof=Told(later="it is another"))
+        self.assertEqual("it is another", self.failed(encryption).outcome.text)
+        _, server, _, _ = self.connected(encryption)
+        self.assertEqual(["", "EHLO", "STARTTLS"], server.verbs)
+
+    def test_left(self) -> None:
+        """When the handshake ends over it, what was objected to is told."""
         for creator in (
             optionsForClientTLS(NAME),
             optionsForClientTLS("other.example", trustRoot=authority()),
         ):
-            *_, (failure,) = self.connected(evolve(VERIFIED, creator=creator))
-            assert isinstance(failure, Failure)
-            error = failure.value
-            assert isinstance(error, ConnectFailed)
-            self.assertEqual("starttls", error.outcome.state)
-            self.assertTrue(error.tls_failed)
+            self.failed(evolve(VERIFIED, creator=creator))
+            proof = Told(objection="it is another")
+            error = self.failed(evolve(VERIFIED, creator=creator, proof=proof))
+            self.assertEqual(("it is another", "4.7.5"), (error.outcome.text, error.outcome.status))
 
     def test_capabilities_of_clear_text_are_forgotten(self) -> None:
         """What was offered before TLS is not believed inside it."""

@@ -61,7 +61,6 @@ def verifying_context(ca_file: Path | None) -> SSL.Context:
     context.set_default_verify_paths()
     if ca_file is not None:
         context.load_verify_locations(str(ca_file))
-    context.set_verify(SSL.VERIFY_PEER, _judge)
     return context
 
 
@@ -109,13 +108,18 @@ class VerifiedTls:
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:  # noqa: ARG002
         connection = connection_to(self._host, self._context)
-        connection.set_app_data(self)
+        connection.set_verify(SSL.VERIFY_PEER, self._judge)
         return connection
 
-    def examine(self, connection: SSL.Connection) -> None:
-        """All was looked at during the handshake."""
+    def examine(self, connection: SSL.Connection) -> None:  # noqa: ARG002
+        """All was looked at during the handshake, if there was anything to look at."""
+        if not self._seen:
+            text = f"{self._host} presents no certificate"
+            self._note(TlsFault(TlsResult.VALIDATION_FAILURE, text))
 
-    def judge(self, certificate: X509, error: int, depth: int) -> bool:
+    def _judge(
+        self, _: SSL.Connection, certificate: X509, error: int, depth: int, _ok: int
+    ) -> bool:
         """Look at one certificate of the chain, with what OpenSSL finds wrong with it."""
         if error:
             self._note(_fault_of(self._host, error))
@@ -144,6 +148,7 @@ class DaneTls:
     Attributes:
         proved, fault: as those of `VerifiedTls`.
         proved_name: the one of `names` that the server has proved.
+        base: the first of `names`.
     """
 
     def __init__(
@@ -151,6 +156,7 @@ class DaneTls:
     ) -> None:
         self.fault: TlsFault | None = None
         self.proved_name: str | None = None
+        self.base = names[0]
         self._context = context
         self._records = records
         self._names = names
@@ -164,7 +170,7 @@ class DaneTls:
         return self.fault.text if self.fault is not None else ""
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:  # noqa: ARG002
-        return connection_to(self._names[0], self._context)
+        return connection_to(self.base, self._context)
 
     def examine(self, connection: SSL.Connection) -> None:
         """Compare what the server has sent with the records."""
@@ -176,7 +182,7 @@ class DaneTls:
         except Exception as error:  # whatever cannot be read proves nothing
             _log.info("a certificate cannot be read: {error!r}", error=error)
         if not self.proved:
-            text = f"the certificate of {self._names[0]} is not the one of its TLSA records"
+            text = f"the certificate of {self.base} is not the one of its TLSA records"
             self.fault = TlsFault(TlsResult.CERTIFICATE_NOT_TRUSTED, text)
 
 
@@ -186,11 +192,6 @@ def connection_to(host: str, context: SSL.Context) -> SSL.Connection:
     if not is_ip_address(host):  # RFC 6066 section 3: names only
         connection.set_tlsext_host_name(host.encode("ascii"))
     return connection
-
-
-def _judge(connection: SSL.Connection, certificate: X509, error: int, depth: int, _ok: int) -> bool:
-    verified: VerifiedTls = connection.get_app_data()
-    return verified.judge(certificate, error, depth)
 
 
 def _names(certificate: X509, host: str) -> bool:
