@@ -6,18 +6,20 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# Letters of the Far East are none of it: no blank stands between them and an address.
-_NOT_LOCAL = r"\s<>()\[\]\",:;@\\`|\u00ab\u00bb\u2018-\u201f\u2e80-\uffef"
-_LOCAL = rf"(?:\"[^\"\s]{{1,64}}\"|[^{_NOT_LOCAL}'*=][^{_NOT_LOCAL}]{{0,127}}+)"
-_DOMAIN = r"(?:[a-z0-9_\u00c0-\u04ff][a-z0-9_.\-\u00c0-\u04ff]{0,254}(?<!\.)|\[[\w.:]{3,60}\])"
-BARE = rf"(?P<address>{_LOCAL}@{_DOMAIN})"
+# Letters of the Far East are none of it: no blank stands between them and an address. Classes of
+# so many letters would take long to compile, too.
+_FIRST = r"A-Za-z0-9!#$%&+/?^_{}~.\-\u00c0-\u00ff"
+_LETTERS = r"A-Za-z0-9_\u00c0-\u00ff"
+_LOCAL = rf"(?:\"[^\"\s]{{1,64}}\"|[{_FIRST}][{_FIRST}'*=|]{{0,127}}+)"
+_DOMAIN = rf"(?:[{_LETTERS}][{_LETTERS}.\-]{{0,254}}(?<!\.)|\[[\w.:]{{3,60}}\])"
+BARE = rf"(?P<address>(?-i:{_LOCAL}@{_DOMAIN}))"
 _OPENING = r"[<\"'(\[`\u00ab\u2018-\u201f\u300c\uff08]{0,2}(?:(?:mailto|smtp|rfc822):)?"
 _CLOSING = r"[>\"')\]\u00bb\u2018-\u201f\u300d\uff09]{0,2}"
 MARKED = _OPENING + BARE + _CLOSING
 
 # It begins where a word does, so that no word is read twice. A domain may have no dot: then it
 # is one of a local network.
-_ADDRESS = re.compile(rf"(?<![^{_NOT_LOCAL}'*=]){BARE}", re.IGNORECASE)
+_ADDRESS = re.compile(rf"(?<![{_FIRST}]){BARE}")
 _OPENED = re.compile(rf"{_OPENING}\Z", re.IGNORECASE)
 _CLOSED = re.compile(rf"\A{_CLOSING}", re.IGNORECASE)
 _GLUED = re.compile(r"(?:smtp|rcpt|to|rfc822)=", re.IGNORECASE)

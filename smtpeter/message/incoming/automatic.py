@@ -57,6 +57,11 @@ def likely_response(letter: Letter) -> AutomaticResponse | None:
     return None
 
 
+def is_answer(letter: Letter) -> bool:
+    """True when the subject is marked as that of an answer, such as "Re: your order"."""
+    return _ANSWER.match(letter.subject) is not None
+
+
 def _by_subject(letter: Letter) -> AutomaticResponse | None:
     kind = _kind_of_subject(letter)
     return AutomaticResponse(kind, "subject") if kind is not None else None

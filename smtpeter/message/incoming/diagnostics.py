@@ -26,7 +26,7 @@ _CODES = (
         """,
         re.IGNORECASE | re.VERBOSE,
     ),
-    re.compile(rf"(?:[:>\"'(,;]|\.\.\.) ?{_CODE}(?=[ \-:)]){_NO_UNIT}"),
+    re.compile(rf"(?:[:<>\"'(,;]|\.\.\.) ?{_CODE}(?=[ \-:)]){_NO_UNIT}"),
 )
 _CONTINUED = re.compile(r"([245][0-9]{2})([ -])(?:([245]\.[0-9]{1,3}\.[0-9]{1,3})[ -]?)?")
 

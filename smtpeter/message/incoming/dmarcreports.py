@@ -39,8 +39,13 @@ class _Totals:
         self.messages = 0
         self.failed = {"spf": 0, "dkim": 0}
 
-    def add_text(self, path: str, text: str | None) -> None:
-        self.texts.setdefault(path, one_line(text or "", TEXT_CHARACTERS))
+    def add_texts(self, section: etree._Element) -> None:
+        """Of elements within others the first counts, by the names of both."""
+        for each in section.iterdescendants():
+            parent = each.getparent()
+            if parent is not None and len(each) == 0:
+                path = f"{_name(parent)}/{_name(each)}"
+                self.texts.setdefault(path, one_line(each.text or "", TEXT_CHARACTERS))
 
     def add_row(self, row: etree._Element) -> None:
         """A row counts messages that were judged in the same way."""
@@ -118,26 +123,29 @@ def _read(xml: bytes) -> _Totals | None:
 
 
 def _walk(xml: bytes, totals: _Totals) -> bool:
-    """Go through the elements without keeping them; True when it is a report."""
-    root = ""
+    """Go through the elements without keeping the many; True when it is a report."""
+    is_report = False
     for element in _elements(xml):
-        parent = element.getparent()
-        root = _name(element) if parent is None else root
-        if _name(element) == "record":
+        name = _name(element)
+        if name == "record":
             for row in element:
                 if _name(row) == "row":
                     totals.add_row(row)
             element.clear()
             _forget_before(element)
-        elif parent is not None and len(element) == 0:
-            totals.add_text(f"{_name(parent)}/{_name(element)}", element.text)
-    return root == "feedback"
+        elif name == "feedback":
+            is_report = element.getparent() is None
+        else:
+            totals.add_texts(element)
+    return is_report
 
 
 def _elements(xml: bytes) -> Iterator[etree._Element]:
+    """The elements that count, of whatever namespace: reports are written with and without."""
     for _event, element in etree.iterparse(
         BytesIO(xml),
         events=("end",),
+        tag=("{*}record", "{*}feedback", "{*}report_metadata", "{*}policy_published"),
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
@@ -156,7 +164,7 @@ def _forget_before(element: etree._Element) -> None:
 
 
 def _name(element: etree._Element) -> str:
-    """The name of an element whatever its namespace: reports are written with and without."""
+    """The name of an element without its namespace."""
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from smtpeter.message.address import Mailbox
 from smtpeter.message.content import Content, HeaderTooLarge
-from smtpeter.message.incoming.automatic import certain_response, likely_response
+from smtpeter.message.incoming.automatic import certain_response, is_answer, likely_response
 from smtpeter.message.incoming.complaints import complaint
 from smtpeter.message.incoming.dmarcreports import aggregate_report
 from smtpeter.message.incoming.evidence import Evidence, evidence_in
@@ -16,7 +14,6 @@ from smtpeter.message.incoming.notifications import delivery_report
 from smtpeter.message.incoming.oldbounces import private_error
 
 _WRAPPERS = 2
-_ANSWER = re.compile(r"(?:re|aw|antw|sv|vs|odp|rif)\s*:", re.IGNORECASE)
 
 
 def recognise(content: Content, envelope_sender: Mailbox | None) -> Recognised:
@@ -66,7 +63,7 @@ def _by_words(letter: Letter) -> Recognised:
         return private_error(letter) if _overrules(evidence, letter) else certain
     if _is_error(evidence, letter):
         return private_error(letter)
-    return likely_response(letter) or (_unknown(letter))
+    return likely_response(letter) or _unknown(letter)
 
 
 def _unknown(letter: Letter) -> Recognised:
@@ -86,7 +83,8 @@ def _is_error(evidence: Evidence, letter: Letter) -> bool:
     """Somebody has to say that he is a server, and that something failed."""
     if evidence.named:
         return True
+    if is_answer(letter) and not letter.null_sender and not evidence.daemon:
+        return False
     is_server = evidence.daemon or evidence.subject or letter.null_sender
     says_failure = evidence.words or evidence.coded or (evidence.subject and evidence.daemon)
-    is_answer = not letter.null_sender and not evidence.daemon and _ANSWER.match(letter.subject)
-    return is_server and says_failure and not is_answer
+    return is_server and says_failure

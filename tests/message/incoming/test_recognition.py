@@ -25,6 +25,7 @@ from tests.corpus.bounces import Shape, shapes
 from tests.message.incoming.letters import multipart
 
 LEAST_PERCENT = 95.0
+KNOWN = set[str]()  # shapes that are not read right
 SHAPES = shapes()
 KEES = Mailbox.parse("kees@mailbox.example")
 STATUS = (
@@ -80,13 +81,12 @@ class CorpusTests(SynchronousTestCase):
     """Mails modelled on those of real servers."""
 
     def test_corpus(self) -> None:
-        """At least 95 of a hundred are read as a person reads them."""
+        """All are read as a person reads them, but for those that are known; 95 % at least."""
         faults = [fault for shape in SHAPES for fault in shape.faults()]
-        wrong = {fault.partition(":")[0] for fault in faults}
+        wrong = {fault.split(" ", 1)[0].rstrip(":") for fault in faults}
+        self.assertEqual(KNOWN, wrong, "\n".join(faults))
         self.assertGreaterEqual(len(SHAPES), 80)
-        self.assertLessEqual(
-            len(wrong), (100 - LEAST_PERCENT) / 100 * len(SHAPES), "\n".join(faults)
-        )
+        self.assertLessEqual(len(wrong), (100 - LEAST_PERCENT) / 100 * len(SHAPES))
 
     def test_none_lost(self) -> None:
         """No report and no error is taken for something that says nothing of a delivery."""
