@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from smtpeter.accounts.interfaces import IIntake, SenderInfo
+from smtpeter.admission import Admission, AdmissionDesk
+from smtpeter.batches import Batch, QuotaTerms, as_stored, changes_of, placed
 from smtpeter.message.content import Content
 from smtpeter.message.envelope import Accepted, Submission
 from smtpeter.message.examination import Examination, examine
 from smtpeter.message.features import PRIORITIES, Features
 from smtpeter.message.reply import Refused, Reply, storage_full, storage_unavailable
-from smtpeter.store import events, idempotency, messages
+from smtpeter.repetition import Repetition
+from smtpeter.store import messages
 from smtpeter.store.database import CommitUnclear, StorageFull, StoreError
+from smtpeter.store.idempotency import Answer, Claim
 from smtpeter.store.keys import KeySource, message_id
+from smtpeter.store.messages import Message, Parcel
 from smtpeter.store.store import Store
-from smtpeter.store.writer import Change, WriterBusy
+from smtpeter.store.writer import WriterBusy
+from smtpeter.suppressing import Suppressing
 from smtpeter.values import frozen
 
 MAX_HOPS = 100  # RFC 5321 section 6.3
 # Work on more than this leaves the reactor's thread.
 LARGE_HEADER_OCTETS = 16 * 1024
 LARGE_CONTENT_OCTETS = 1024 * 1024
-CLAIM_TRIES = 3
 
 NO_AUTHOR = Reply(550, "5.6.0", "Message has no valid From header")
 TOO_MANY_HOPS = Reply(554, "5.4.6", "Too many hops")
-OTHER_SUBMISSION = Reply(554, "5.5.4", "The idempotency key was used before, for another message")
 
 
 @frozen
@@ -47,11 +48,27 @@ class IntakeSettings:
 
     Attributes:
         header_prefixes: of instruction headers, in lower case, the documented one first.
+        refuse_over_quota: what is over a quota is refused; else it waits.
     """
 
     hostname: str
     lifetime_seconds: float
     header_prefixes: tuple[str, ...]
+    refuse_over_quota: bool = False
+
+
+@frozen
+class _Taken:
+    """A submission that has been looked at."""
+
+    who: SenderInfo
+    submission: Submission
+    examination: Examination
+    features: Features
+
+    @property
+    def idempotency_key(self) -> str | None:
+        return self.submission.idempotency_key or self.examination.idempotency_key
 
 
 @implementer(IIntake)
@@ -60,8 +77,11 @@ class Intake:
     Takes submissions in: examines them, decides their features, stores them.
 
     Args:
+        desk: tells whether they may go.
+        suppressing: ends those whose recipients want no more.
         destination_of: names the receiver for a domain.
-        added: told of the messages once they are stored; they wait to be delivered.
+        added: told of the messages once they are stored; they wait to be delivered, most of
+            them at once.
         in_thread: calls a function in a thread, for what would hold up the reactor.
     """
 
@@ -72,18 +92,23 @@ class Intake:
         store: Store,
         keys: KeySource,
         settings: IntakeSettings,
+        desk: AdmissionDesk,
+        suppressing: Suppressing,
         destination_of: Callable[[str], str],
-        added: Callable[[Sequence[messages.Message], Content], None],
+        added: Callable[[Sequence[Message], Content], None],
         in_thread: Callable[..., Deferred[Any]],
         seconds: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._keys = keys
         self._settings = settings
+        self._desk = desk
+        self._suppressing = suppressing
         self._destination_of = destination_of
         self._added = added
         self._in_thread = in_thread
         self._seconds = seconds
+        self._repetition = Repetition(store, in_thread, seconds)
 
     # The way of most mail is walked by every message, so it is one of plain calls. Where a
     # key has to be looked up, coroutines read better.
@@ -110,87 +135,85 @@ class Intake:
             self._log.warn("{fault}, from {login}", fault=fault, login=who.login)
         features = who.features.overridden(submission.overrides)
         features = features.overridden(examination.overrides)
-        added, content = self._prepare(who, submission, examination, features)
-        changes = [*messages.additions(added[0].parcel, content, added), _attempts(added)]
-        key = submission.idempotency_key or examination.idempotency_key
-        if key is None:
-            stored = self._store.add(changes, content.octets)
-            stored.addErrback(self._look_whether_stored, added[0].parcel.key)
-            return stored.addCallback(self._stored, added, content, features)
-        once = self._store_once(who.account_id, key, submission, changes, added, content.octets)
-        return Deferred.fromCoroutine(once).addCallback(self._stored, added, content, features)
+        taken = _Taken(who, submission, examination, features)
+        admission = self._desk.at_once(who)
+        if admission is not None:
+            return self._keep(taken, self._prepare(taken, admission))
+        admitted = self._desk.admit(
+            who,
+            examination.author,
+            submission.content,
+            submission.envelope.recipients,
+            self._seconds(),
+        )
+        prepared = Deferred.fromCoroutine(self._prepared(taken, admitted))
+        return prepared.addCallback(lambda batch: self._keep(taken, batch))
 
-    def _look_whether_stored(self, failure: Failure, key: int) -> Failure | Deferred[None]:
+    async def _prepared(self, taken: _Taken, admitted: Awaitable[Admission]) -> Batch:
+        admission = await admitted
+        batch = self._prepare(taken, admission)
+        return await self._suppressing.applied(batch, admission.suppressed)
+
+    def _keep(self, taken: _Taken, batch: Batch) -> Deferred[Accepted]:
+        """Store a batch, and tell of it."""
+        key = taken.idempotency_key
+        if key is None:
+            kept = self._write(taken, batch, None)
+            kept.addErrback(self._look_whether_stored, batch)
+            return kept.addCallback(self._stored, taken.features)
+        once = self._repetition.once(
+            taken.who.account_id,
+            key,
+            taken.submission,
+            batch,
+            lambda claim: self._write(taken, batch, claim),
+        )
+        return Deferred.fromCoroutine(once).addCallback(self._stored, taken.features)
+
+    def _write(self, taken: _Taken, batch: Batch, claim: Claim | None) -> Deferred[Batch]:
+        """Fires with the batch as it is stored."""
+        octets = batch.content.octets
+        if not taken.who.standing.limited or not batch.waiting:
+            added = self._store.add(changes_of(batch, claim), octets)
+            return added.addCallback(lambda _: batch)
+        terms = QuotaTerms(
+            taken.who.account_id,
+            taken.who.payer,
+            self._settings.refuse_over_quota,
+            taken.submission.deliver_by is not None,
+        )
+        planned = self._store.add_planned(placed, batch, terms, claim, octets=octets)
+        return planned.addCallback(_unless_refused)
+
+    def _look_whether_stored(self, failure: Failure, batch: Batch) -> Failure | Deferred[Batch]:
         """A client whose mail is stored shall not be told to send it again."""
         if not failure.check(CommitUnclear):
             return failure
 
-        def found(stored: bool) -> Failure | None:  # noqa: FBT001
-            return None if stored else failure
+        def found(stored: bool) -> Failure | Deferred[Batch]:  # noqa: FBT001
+            return self._store.read(as_stored, batch) if stored else failure
 
-        return self._store.read(messages.is_stored, key).addCallback(found)
+        return self._store.read(messages.is_stored, batch.parcel.key).addCallback(found)
 
-    def _stored(
-        self,
-        earlier: tuple[str, ...] | None,
-        added: Sequence[messages.Message],
-        content: Content,
-        features: Features,
-    ) -> Accepted:
-        if earlier is not None:
-            return Accepted(earlier, features)
-        self._added(added, content)
-        return Accepted(tuple([each.id for each in added]), features)
+    def _stored(self, kept: Batch | Answer, features: Features) -> Accepted:
+        if isinstance(kept, Answer):
+            return Accepted(kept.ids, features, kept.suppressed)
+        if kept.waiting:
+            self._added(kept.waiting, kept.content)
+        for report, content in kept.reports:
+            self._added([report], content)
+        for name, judged in kept.failed.items():
+            self._log.info("message {id}: failure, {text}", id=name, text=judged.outcome.text)
+        return Accepted(kept.ids, features, frozenset(kept.failed))
 
-    async def _store_once(
-        self,
-        account_id: int,
-        key: str,
-        submission: Submission,
-        changes: list[Change],
-        added: Sequence[messages.Message],
-        octets: int,
-    ) -> tuple[str, ...] | None:
-        """Store under an idempotency key; gives the ids of before when it was used already."""
-        claim = await self._claim(account_id, key, submission)
-        ids = tuple(each.id for each in added)
-        for _ in range(CLAIM_TRIES):
-            now = self._seconds()
-            if earlier := await self._store.read(idempotency.answer, claim, now):
-                return None if earlier.ids == ids else _same_again(claim, earlier)
-            try:
-                await self._store.add([*changes, idempotency.keep(claim, ids, now)], octets)
-            except IntegrityError:
-                # Either the same request came twice at the same moment and the other was
-                # faster, or an answer older than a day is in the way.
-                await self._store.transact(idempotency.forget_old, now)
-            except CommitUnclear:
-                continue  # the next look tells
-            else:
-                return None
-        raise storage_unavailable()
-
-    async def _claim(self, account_id: int, key: str, submission: Submission) -> idempotency.Claim:
-        content = submission.content
-        if content.octets > LARGE_HEADER_OCTETS:
-            digest = await self._in_thread(_fingerprint, submission)
-        else:
-            digest = _fingerprint(submission)
-        return idempotency.Claim(account_id, key, digest)
-
-    def _prepare(
-        self,
-        who: SenderInfo,
-        submission: Submission,
-        examination: Examination,
-        features: Features,
-    ) -> tuple[list[messages.Message], Content]:
+    def _prepare(self, taken: _Taken, admission: Admission) -> Batch:
         """The messages of a submission, one for each recipient, and the content they share."""
+        who, submission, examination = taken.who, taken.submission, taken.examination
         now = self._seconds()
         envelope = submission.envelope
         key = self._keys.next()
         content = submission.content.prepended(self._missing(submission, examination, key, now))
-        parcel = messages.Parcel(
+        parcel = Parcel(
             key=key,
             account_id=who.account_id,
             origin=who.origin,
@@ -200,7 +223,7 @@ class Intake:
             envid=envelope.envid,
             eightbit=envelope.eightbit or examination.eightbit,
             smtputf8=envelope.smtputf8,
-            features=features,
+            features=taken.features,
             trace=submission.trace,
             template_id=submission.template_id,
             received=now,
@@ -208,18 +231,19 @@ class Intake:
             octets=content.octets,
         )
         added = [
-            messages.Message(
+            Message(
                 id=message_id(),
                 parcel=parcel,
                 recipient=recipient,
                 destination=self._destination_of(recipient.mailbox.domain_key),
                 attempts=0,
                 due=now,
-                priority=PRIORITIES.index(features.priority),
+                priority=PRIORITIES.index(taken.features.priority),
+                pool=admission.pool,
             )
             for recipient in envelope.recipients
         ]
-        return added, content
+        return Batch(added, content)
 
     def _deliver_by(self, submission: Submission, now: float) -> float:
         if submission.deliver_by is None:
@@ -259,45 +283,7 @@ def cannot_be_stored(failure: Failure, log: Logger) -> Failure:
     return failure
 
 
-def _attempts(added: Sequence[messages.Message]) -> Change:
-    """The event of each message: it was handed to us."""
-    parcel = added[0].parcel
-    details = {"properties": _properties(parcel.features)}
-    return events.append(
-        events.Event(
-            time=parcel.received,
-            kind="attempt",
-            account_id=parcel.account_id,
-            message=each.id,
-            envelope=parcel.reverse_path,
-            recipient=str(each.recipient.mailbox),
-            tags=parcel.tags,
-            template_id=parcel.template_id,
-            details=details,
-        )
-        for each in added
-    )
-
-
-@lru_cache(maxsize=1024)
-def _properties(features: Features) -> str:
-    return ";".join(features.switched_on())
-
-
-def _fingerprint(submission: Submission) -> str:
-    """SHA-256 over all that a repeated submission must have in common with the first."""
-    envelope = submission.envelope
-    recipients = [
-        (str(each.mailbox), sorted(each.notify or ()), each.orcpt) for each in envelope.recipients
-    ]
-    said = (str(envelope.sender), recipients, envelope.ret, envelope.envid, submission.overrides)
-    digest = hashlib.sha256(repr((said, submission.deliver_by)).encode())
-    for block in submission.content.blocks:
-        digest.update(block)
-    return digest.hexdigest()
-
-
-def _same_again(claim: idempotency.Claim, earlier: idempotency.Answer) -> tuple[str, ...]:
-    if earlier.fingerprint != claim.fingerprint:
-        raise Refused(OTHER_SUBMISSION, 409)
-    return earlier.ids
+def _unless_refused(planned: Batch | Refused) -> Batch:
+    if isinstance(planned, Refused):
+        raise planned
+    return planned

@@ -74,6 +74,12 @@ class Place:
     due: float
     over: Quota | None = None
 
+    @property
+    def words(self) -> str:
+        """The quota, and until when it lets nothing more go."""
+        until = datetime.fromtimestamp(int(self.due), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return f"{self.over}, used up until {until}"
+
 
 class WaitTooLong(Exception):
     """

@@ -22,6 +22,7 @@ from smtpeter.accounts.checker import PasswordChecker, TokenChecker
 from smtpeter.accounts.identities import Identities
 from smtpeter.accounts.passwords import PasswordVerifier
 from smtpeter.accounts.realm import SenderRealm
+from smtpeter.admission import AdmissionDesk, AdmissionRules
 from smtpeter.applying import ApplyingDomains
 from smtpeter.budget import ContentBudget
 from smtpeter.config import Config, ConfigError
@@ -60,6 +61,8 @@ from smtpeter.store import messages, queue
 from smtpeter.store.database import Database, StoreError
 from smtpeter.store.keys import KeySource
 from smtpeter.store.store import Store
+from smtpeter.store.suppressions import Lifetimes
+from smtpeter.suppressing import Suppressing
 from smtpeter.threads import Threads, ThreadsEnded
 from smtpeter.tls import CertificateWatch, ServerTLS, server_tls
 from smtpeter.transform.instructions import remove_instructions
@@ -141,7 +144,7 @@ def build(config: Config, reactor: Any) -> IService:
     met = readers(config, store, threads, links, rework, places, reactor)
     envelopes = Envelopes(domains, links.bounces, config.tracking.bounce_host)
     outbound = take_out(current, keys, store, threads, rework, envelopes, reactor)
-    portal = let_in(config, keys, store, threads, outbound)
+    portal = let_in(config, keys, store, threads, domains, outbound)
     budget = ContentBudget(config.smtp.max_content_in_flight_octets)
     around = smtp_surroundings(config, portal, budget, tls, reactor)
     connections = ConnectionLimit(
@@ -276,6 +279,7 @@ def take_out(
         settings.delay_notice_seconds,
         reactor,
         envelope_for=envelopes.envelope_for,
+        lifetimes=lifetimes(config),
     )
     limits = QueueSettings(
         settings.max_connections,
@@ -288,11 +292,18 @@ def take_out(
     return Outbound(carrier, waiting, nudges)
 
 
+def lifetimes(config: Config) -> Lifetimes:
+    """How long recipients stay on suppression lists."""
+    seconds = config.suppression
+    return Lifetimes(seconds.mailbox_seconds, seconds.complaint_seconds, seconds.manual_seconds)
+
+
 def let_in(
     config: Config,
     keys: KeySource,
     store: Store,
     threads: Threads,
+    domains: ApplyingDomains,
     outbound: Outbound,
 ) -> Portal:
     """The portal of both front doors, with the intake behind it."""
@@ -300,12 +311,19 @@ def let_in(
         config.hostname,
         config.delivery.lifetime_seconds,
         (HEADER_PREFIX, *config.smtp.header_prefixes),
+        config.accounts.over_quota == "refuse",
     )
+    rules = AdmissionRules(
+        config.accounts.require_sender_domain == "always", frozenset(config.delivery.pools)
+    )
+    destination_of = outbound.carrier.destination_of
     intake = Intake(
         store,
         keys,
         settings,
-        outbound.carrier.destination_of,
+        AdmissionDesk(store, domains, rules),
+        Suppressing(ReportWriter(config.hostname, keys, destination_of, threads.call)),
+        destination_of,
         outbound.queue.added,
         threads.call,
     )

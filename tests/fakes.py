@@ -85,7 +85,13 @@ class FakeChecker:
 
 @implementer(ISender)
 class FakeSender:
-    """Keeps what is submitted; `trouble` is what it fails with instead."""
+    """
+    Keeps what is submitted.
+
+    Attributes:
+        trouble: what it fails with instead.
+        suppressed: ids of messages that are not sent.
+    """
 
     account_id = 1
 
@@ -93,6 +99,7 @@ class FakeSender:
         self.gate: Gate[Accepted] = Gate()
         self.trouble: Exception | None = None
         self.may_send = True
+        self.suppressed: frozenset[str] = frozenset()
         self.submissions: list[Submission] = []
         self._stored = 0
 
@@ -101,7 +108,7 @@ class FakeSender:
         if self.trouble is not None:
             return self.gate.through(self.trouble)
         ids = tuple(self._next_id() for _ in submission.envelope.recipients)
-        return self.gate.through(Accepted(ids, Features()))
+        return self.gate.through(Accepted(ids, Features(), self.suppressed))
 
     @property
     def contents(self) -> list[bytes]:

@@ -19,7 +19,7 @@ from smtpeter.store.store import Store
 from smtpeter.transform.draft import Draft
 from tests.store.cases import NOW, DatabaseCase
 from tests.store.test_domains import SHOP, added
-from tests.test_intake import OpenStore
+from tests.intakes import OpenStore
 from tests.transform.drafts import draft
 from tests.verifying import published, verdicts
 

@@ -28,6 +28,7 @@ from smtpeter.delivery.judgement import (
 )
 from smtpeter.delivery.route import Way
 from smtpeter.delivery.schedule import Schedule
+from smtpeter.delivery.suppressing import suppression_after
 from smtpeter.message.content import Content
 from smtpeter.message.envelope import Envelope
 from smtpeter.message.outcome import Outcome, Verdict
@@ -35,6 +36,7 @@ from smtpeter.store import events, messages
 from smtpeter.store.database import StorageFull, StoreUnavailable, ValueRefused
 from smtpeter.store.messages import Message, State
 from smtpeter.store.store import Store
+from smtpeter.store.suppressions import USUAL, Lifetimes
 from smtpeter.store.writer import WriterBusy
 from smtpeter.transform.draft import Draft, Run
 from smtpeter.transform.pipeline import Pipeline
@@ -87,6 +89,7 @@ class Courier:
         delay_notice_seconds: after this time of trying, a sender who asked for it is told.
         jitter: a random number from 0.0 to 1.0.
         envelope_for: makes the envelope of a message with its content as it was handed in.
+        lifetimes: of the entries that failures leave on suppression lists.
     """
 
     _log = Logger()
@@ -104,6 +107,7 @@ class Courier:
         clock: IReactorTime,
         jitter: Callable[[], float] = random.random,
         envelope_for: Callable[[Message, Content], Awaitable[Envelope]] = as_handed_in,
+        lifetimes: Lifetimes = USUAL,
     ) -> None:
         self._store = store
         self._carrier = carrier
@@ -116,6 +120,7 @@ class Courier:
         self._clock = clock
         self._jitter = jitter
         self._envelope_for = envelope_for
+        self._lifetimes = lifetimes
         self._trouble: tuple[type[Exception], ...] = (*STORE_TROUBLE, *pipeline.postponing)
         self._pauses: set[Deferred[None]] = set()
         self._ending = False
@@ -214,6 +219,7 @@ class Courier:
         ended = messages.outcome(message, judged.state, due=judged.due, reply=reply, now=now)
         report = await self._report(message, judged, content, now)
         changes = [ended, events.append(happened)]
+        changes += suppression_after(message, outcome, self._lifetimes, now)
         if report is not None:
             changes += messages.additions(report[0].parcel, report[1], [report[0]])
         try:

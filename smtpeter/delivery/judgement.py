@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from attrs import evolve
 
@@ -55,7 +56,7 @@ def judge(
         relayed = _wants(message, "SUCCESS") and not outcome.dsn_passed_on
         return Judgement(State.DELIVERED, outcome, now, "relayed" if relayed else "")
     if outcome.verdict is Verdict.FAILED:
-        return Judgement(State.FAILED, outcome, now, _failed(message))
+        return failed(message, outcome, now)
     due = schedule.next_attempt(
         message.attempts + 1, now, message.parcel.deliver_by, jitter, retry_at
     )
@@ -63,6 +64,11 @@ def judge(
         return Judgement(State.FAILED, _given_up(outcome), now, _failed(message))
     delayed = _wants(message, "DELAY") and _crosses(message, now, delay_notice_seconds)
     return Judgement(State.WAITING, outcome, due, "delayed" if delayed else "")
+
+
+def failed(message: Message, outcome: Outcome, now: float) -> Judgement:
+    """What follows for a message that has failed for good."""
+    return Judgement(State.FAILED, outcome, now, _failed(message))
 
 
 def expired() -> Outcome:
@@ -75,6 +81,19 @@ def content_gone() -> Outcome:
     """The outcome for a message whose content is not kept any more."""
     text = "The content of the message is no longer kept"
     return _before_the_attempt(Verdict.FAILED, "error", "5.3.0", text)
+
+
+def suppressed(reason: str, since: float) -> Outcome:
+    """
+    The outcome for a message whose recipient is on the suppression list of its account.
+
+    Args:
+        reason: why it is there: "mailbox", "complaint" or "manual".
+        since: seconds since the epoch.
+    """
+    day = datetime.fromtimestamp(since, UTC).date().isoformat()
+    text = f"Recipient is on the suppression list ({reason}, since {day})"
+    return _before_the_attempt(Verdict.FAILED, "error", "5.7.1", text)
 
 
 def fault_of_ours() -> Outcome:

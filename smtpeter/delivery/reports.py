@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -18,6 +18,7 @@ from smtpeter.store.messages import Message, Parcel
 
 LIFETIME_SECONDS = 5 * 24 * 3600.0
 LARGE_OCTETS = 64 * 1024
+MANY = 10  # recipients in one report
 ORIGIN = "report"
 
 
@@ -44,29 +45,32 @@ class ReportWriter:
         self, message: Message, judged: Judgement, content: Content | None, now: float
     ) -> Deferred[tuple[Message, Content] | None]:
         """The report on an attempt, ready to be stored; None when nobody would get it."""
-        parcel = message.parcel
+        return self.report_on([(message, judged)], content, now)
+
+    def report_on(
+        self, judged: Sequence[tuple[Message, Judgement]], content: Content | None, now: float
+    ) -> Deferred[tuple[Message, Content] | None]:
+        """
+        One report on several messages of a submission.
+
+        Args:
+            judged: one message or more, each with an action to report.
+        """
+        parcel = judged[0][0].parcel
         if parcel.sender is None:
             return succeed(None)
-        action = Action(judged.action)
-        status = RecipientStatus(
-            message.recipient,
-            action,
-            judged.outcome,
-            attempted=now,
-            retry_until=parcel.deliver_by if action is Action.DELAYED else None,
-        )
         report = StatusReport(
             hostname=self._hostname,
             time=now,
             id=message_id(),
             sender=parcel.sender,
-            statuses=(status,),
+            statuses=tuple(_status(*each, now) for each in judged),
             arrived=parcel.received,
             original=content,
             envid=parcel.envid,
             ret=parcel.ret,
         )
-        large = content is not None and content.octets > LARGE_OCTETS
+        large = len(judged) > MANY or (content is not None and content.octets > LARGE_OCTETS)
         composed = self._in_thread(compose, report) if large else succeed(compose(report))
         return composed.addCallback(self._addressed, report)
 
@@ -98,3 +102,14 @@ class ReportWriter:
             due=report.time,
         )
         return message, content
+
+
+def _status(message: Message, judged: Judgement, now: float) -> RecipientStatus:
+    action = Action(judged.action)
+    return RecipientStatus(
+        message.recipient,
+        action,
+        judged.outcome,
+        attempted=now,
+        retry_until=message.parcel.deliver_by if action is Action.DELAYED else None,
+    )

@@ -97,7 +97,10 @@ class Accepted:
     Attributes:
         ids: a message id for each recipient, in the order of the recipients.
         features: what was decided for the messages.
+        suppressed: the ids of messages that are not sent, since the account's suppression list
+            has their recipients.
     """
 
     ids: tuple[str, ...]
     features: Features
+    suppressed: frozenset[str] = frozenset()

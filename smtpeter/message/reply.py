@@ -53,12 +53,14 @@ class Refused(Exception):
     Attributes:
         reply: what an SMTP client is told.
         status: what a REST client is told with the same sentence, an HTTP status.
+        retry_seconds: after how long it may succeed, None where nobody knows.
     """
 
-    def __init__(self, reply: Reply, status: int) -> None:
+    def __init__(self, reply: Reply, status: int, retry_seconds: float | None = None) -> None:
         super().__init__(reply.text)
         self.reply = reply
         self.status = status
+        self.retry_seconds = retry_seconds
 
 
 def storage_full() -> Refused:

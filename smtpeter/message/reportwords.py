@@ -44,6 +44,10 @@ _ADVICE = {
     "because it takes it for spam. The recipient can ask those who look after that "
     "server for the reason.",
 }
+_NOT_TRIED = (
+    "No attempt was made to deliver the message. Those who look after your mail can tell why, and "
+    "change it."
+)
 _OTHER_ADVICE = (
     "If the reason is not clear to you, show this report to those who look after your "
     "mail, or to the recipient."
@@ -104,7 +108,7 @@ def _told(about: About) -> Iterator[str]:
         yield _wrapped(f"{server} said:" if about.code else "The reason:")
         yield textwrap.indent("\n".join(reply), _INDENT)
     if about.action == "failed":
-        yield _wrapped(_advice(about.status))
+        yield _wrapped(_advice(about))
 
 
 def _happened(about: About) -> Iterator[str]:
@@ -131,8 +135,10 @@ def _happened(about: About) -> Iterator[str]:
         yield _wrapped("That does not mean that it has been read.")
 
 
-def _advice(status: str) -> str:
-    detail = status.partition(".")[2]
+def _advice(about: About) -> str:
+    detail = about.status.partition(".")[2]
+    if not about.server and detail.startswith("7."):
+        return _NOT_TRIED
     return _ADVICE.get(detail) or _ADVICE.get(detail.partition(".")[0]) or _OTHER_ADVICE
 
 

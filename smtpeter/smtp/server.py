@@ -349,7 +349,11 @@ class SmtpServer(Protocol):
 
     def _accepted(self, accepted: Accepted) -> Reply:
         self._errors = 0
-        return Reply(250, "2.0.0", "\n".join(f"Ok, queued as {each}" for each in accepted.ids))
+        lines = [
+            f"Ok, suppressed as {each}" if each in accepted.suppressed else f"Ok, queued as {each}"
+            for each in accepted.ids
+        ]
+        return Reply(250, "2.0.0", "\n".join(lines))
 
     def _refused(self, failure: Failure) -> Reply:
         if isinstance(failure.value, Refused):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -32,19 +32,28 @@ class Claim:
 
 @frozen
 class Answer:
-    """What was answered before: to which submission, and the message ids."""
+    """
+    What was answered before.
+
+    Attributes:
+        fingerprint: of the submission.
+        ids: of its messages.
+        suppressed: those of them that are not sent.
+    """
 
     fingerprint: str
     ids: tuple[str, ...]
+    suppressed: frozenset[str] = frozenset()
 
 
-def keep(claim: Claim, ids: Sequence[str], now: float) -> Change:
+def keep(claim: Claim, ids: Sequence[str], now: float, suppressed: Collection[str] = ()) -> Change:
     """The change that remembers an answer; it clashes when the key is in use."""
+    answered = {"ids": list(ids), "suppressed": sorted(suppressed)} if suppressed else list(ids)
     row = {
         "account_id": claim.account_id,
         "key": claim.key,
         "fingerprint": claim.fingerprint,
-        "answer": json.dumps(list(ids)),
+        "answer": json.dumps(answered),
         "created": now,
     }
     return Change(KEEP, [row])
@@ -60,7 +69,11 @@ def answer(connection: Connection, claim: Claim, now: float) -> Answer | None:
     row = connection.execute(query).one_or_none()
     if row is None:
         return None
-    return Answer(row.fingerprint, tuple(json.loads(row.answer)))
+    answered = json.loads(row.answer)
+    if isinstance(answered, list):
+        return Answer(row.fingerprint, tuple(answered))
+    suppressed = frozenset(answered["suppressed"])
+    return Answer(row.fingerprint, tuple(answered["ids"]), suppressed)
 
 
 def forget_old(connection: Connection, now: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -45,6 +45,7 @@ class State(enum.IntEnum):
 
 
 HIGH, NORMAL, BULK = 0, 1, 2
+NONE: Mapping[str, str] = {}
 
 
 class Stream(NamedTuple):
@@ -163,8 +164,15 @@ SET_OUTCOME = (
 )
 
 
-def additions(parcel: Parcel, content: Content, added: Iterable[Message]) -> list[Change]:
-    """The changes that store a submission: its content once, and its messages."""
+def additions(
+    parcel: Parcel, content: Content, added: Iterable[Message], failed: Mapping[str, str] = NONE
+) -> list[Change]:
+    """
+    The changes that store a submission: its content once, and its messages.
+
+    Args:
+        failed: why messages, by their ids, have failed already.
+    """
     first, *others = content.blocks
     changes = [
         Change(
@@ -194,7 +202,7 @@ def additions(parcel: Parcel, content: Content, added: Iterable[Message]) -> lis
                 }
             ],
         ),
-        further(added),
+        further(added, failed),
     ]
     if others:
         rows = [
@@ -205,9 +213,9 @@ def additions(parcel: Parcel, content: Content, added: Iterable[Message]) -> lis
     return changes
 
 
-def further(added: Iterable[Message]) -> Change:
+def further(added: Iterable[Message], failed: Mapping[str, str] = NONE) -> Change:
     """The change that stores messages of a submission that is there."""
-    return Change(ADD_MESSAGE, [_message_row(each) for each in added])
+    return Change(ADD_MESSAGE, [_message_row(each, failed.get(each.id)) for each in added])
 
 
 @lru_cache(maxsize=1024)
@@ -215,8 +223,9 @@ def _as_json(features: Features) -> str:
     return json.dumps(features.as_dict())
 
 
-def _message_row(each: Message) -> dict[str, Any]:
+def _message_row(each: Message, failure: str | None) -> dict[str, Any]:
     notify = each.recipient.notify
+    waits = failure is None
     return {
         "id": each.id,
         "submission": each.parcel.key,
@@ -228,12 +237,12 @@ def _message_row(each: Message) -> dict[str, Any]:
         "account": each.parcel.account_id or 0,
         "priority": each.priority,
         "pool": each.pool,
-        "state": int(State.WAITING),
+        "state": int(State.WAITING if waits else State.FAILED),
         "attempts": each.attempts,
         "due": each.due,
         "attempted": None,
-        "last_reply": "",
-        "finished": None,
+        "last_reply": failure or "",
+        "finished": None if waits else each.parcel.received,
     }
 
 
@@ -333,6 +342,12 @@ def greatest_key(connection: Connection) -> int:
 def is_stored(connection: Connection, key: int) -> bool:
     """True when there is a submission with that key."""
     return bool(connection.execute(select(exists().where(submissions.c.key == key))).scalar_one())
+
+
+def dues(connection: Connection, key: int) -> dict[str, float]:
+    """When the messages of a submission are due, by their ids."""
+    query = select(messages.c.id, messages.c.due).where(messages.c.submission == key)
+    return {row.id: row.due for row in connection.execute(query)}
 
 
 def load_content(connection: Connection, key: int) -> Content | None:

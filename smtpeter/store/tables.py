@@ -214,7 +214,8 @@ idempotency = Table(
     Column("account_id", Integer, primary_key=True, autoincrement=False),
     Column("key", String(255), primary_key=True),
     Column("fingerprint", String(64), nullable=False),  # SHA-256 of the submission
-    Column("answer", Text, nullable=False),  # JSON array of message ids
+    # JSON array of message ids, or an object of "ids" and those that are "suppressed"
+    Column("answer", Text, nullable=False),
     Column("created", Double, nullable=False),
 )
 

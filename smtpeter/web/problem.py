@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 
 from smtpeter.message.reply import Refused
@@ -37,7 +38,9 @@ class Problem(Exception):
 
     @classmethod
     def from_refused(cls, refused: Refused) -> Problem:
-        return cls(refused.status, refused.reply.text.replace("\n", " "))
+        seconds = refused.retry_seconds
+        headers = {} if seconds is None else {"Retry-After": str(max(1, math.ceil(seconds)))}
+        return cls(refused.status, refused.reply.text.replace("\n", " "), headers)
 
 
 def shown(value: object) -> str:

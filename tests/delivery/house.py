@@ -27,7 +27,7 @@ from smtpeter.delivery.schedule import Schedule
 from smtpeter.message.content import Content
 from smtpeter.message.envelope import Envelope
 from smtpeter.message.outcome import Outcome, Verdict
-from smtpeter.store import events, messages, receivers
+from smtpeter.store import events, messages, receivers, suppressions
 from smtpeter.store.database import StoreUnavailable
 from smtpeter.store.due import PUT_OFF, Due, Unreadable, due_messages
 from smtpeter.store.keys import KeySource
@@ -93,6 +93,7 @@ class FakeStore:
         self.rows: dict[str, Row] = {}
         self.contents: dict[int, Content] = {}
         self.events: list[dict[str, Any]] = []
+        self.suppressions: list[dict[str, Any]] = []
         self.reads: list[Asked] = []
         self.writes: list[Asked] = []
         self.receivers: dict[str, Any] = {}
@@ -216,6 +217,8 @@ class FakeStore:
             self.rows[added.id] = Row(added)
         elif statement is events.APPEND:
             self.events.append(row)
+        elif statement is suppressions.ADD:
+            self.suppressions.append(row)
         elif statement is PUT_OFF:
             stored = self.rows[row["message"]]
             stored.message = evolve(stored.message, due=row["new_due"])

@@ -11,7 +11,7 @@ from smtpeter.delivery.courier import STORE_RETRY_SECONDS, Concluded, Interrupte
 from smtpeter.delivery.receivers import Receiver
 from smtpeter.delivery.route import Way
 from smtpeter.message.content import Content
-from smtpeter.message.outcome import Outcome
+from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.store.database import StorageFull, ValueRefused
 from smtpeter.store.messages import Message, State
 from smtpeter.store.writer import WriterBusy
@@ -239,6 +239,55 @@ class ReportTests(CourierCase):
         self.assertEqual([], house.under_way)
         self.assertEqual(2, len(house.carrier.trips))
         self.house = house
+
+
+class SuppressionTests(CourierCase):
+    """Recipients to whom the account shall send no more."""
+
+    def suppressed(self, outcome: Outcome, **facts: Any) -> list[dict[str, Any]]:
+        """What stands on suppression lists after an attempt."""
+        of = parcel(**({"account_id": 3} | facts))
+        self.attempt(message("Kees@Mailbox.example", of=of), outcome)
+        return self.store.suppressions
+
+    def test_no_such_mailbox(self) -> None:
+        """Whom a server does not know for good is put on the list, in the same commit."""
+        [row] = self.suppressed(FAILED)
+        [event] = [each for each in self.store.events if each["kind"] == "failure"]
+        self.assertEqual(
+            {
+                "account_id": 3,
+                "address": "kees@mailbox.example",
+                "reason": "mailbox",
+                "description": "550 5.1.1 unknown",
+                "message": event["message"],
+                "created": NOW,
+                "expires": NOW + 180 * 86_400.0,
+            },
+            row,
+        )
+
+    def test_outage(self) -> None:
+        """A receiver that is away, or will not take mail from us, suppresses nobody."""
+        for outcome in (
+            LOST,
+            DEFERRED,
+            Outcome(Verdict.DEFERRED, "lost", "connect", 0, "4.4.1", "Connection refused"),
+            Outcome(Verdict.FAILED, "error", "dns", 0, "5.1.2", "No such domain"),
+            Outcome(Verdict.FAILED, "timeout", "process", 0, "4.4.7", "The time is over"),
+            Outcome(Verdict.FAILED, "error", "intro", 554, "5.7.1", "Your IP is on a blocklist"),
+            Outcome(Verdict.FAILED, "error", "mailfrom", 550, "5.7.1", "Rejected by policy"),
+            Outcome(Verdict.FAILED, "error", "message", 554, "5.7.1", "Message is spam"),
+            Outcome(Verdict.FAILED, "error", "rcptto", 550, "5.7.26", "Unauthenticated mail"),
+            Outcome(Verdict.FAILED, "error", "rcptto", 552, "5.2.2", "Mailbox full"),
+            DELIVERED,
+        ):
+            self.assertEqual([], self.suppressed(outcome), outcome.text)
+
+    def test_not_theirs(self) -> None:
+        """What we send ourselves, or forward, is on no list."""
+        for facts in ({"account_id": None}, {"origin": "report"}, {"origin": "arrival"}):
+            self.assertEqual([], self.suppressed(FAILED, **facts))
 
 
 class TroubleTests(CourierCase):

@@ -10,8 +10,10 @@ from smtpeter.delivery.judgement import (
     content_gone,
     event_of,
     expired,
+    failed,
     fault_of_ours,
     judge,
+    suppressed,
 )
 from smtpeter.delivery.schedule import Schedule
 from smtpeter.message.features import Features
@@ -133,6 +135,22 @@ class JudgeTests(SynchronousTestCase):
         self.assertEqual(("timeout", "process"), (expired().type, expired().state))
         self.assertEqual(State.FAILED, judged(content_gone()).state)
         self.assertEqual(("error", "process"), (content_gone().type, content_gone().state))
+
+    def test_suppressed(self) -> None:
+        """A message to a suppressed recipient has failed, and says why, and since when."""
+        outcome = suppressed("complaint", NOW)
+        self.assertEqual(
+            ("error", "process", 0, "5.7.1"),
+            (outcome.type, outcome.state, outcome.code, outcome.status),
+        )
+        self.assertEqual(
+            "Recipient is on the suppression list (complaint, since 2023-11-14)", outcome.text
+        )
+        self.assertEqual(
+            Judgement(State.FAILED, outcome, NOW, "failed"), failed(message(), outcome, NOW)
+        )
+        never = message(notify=frozenset({"NEVER"}))
+        self.assertEqual("", failed(never, outcome, NOW).action)
 
 
 class EventTests(SynchronousTestCase):

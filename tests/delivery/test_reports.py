@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.delivery.judgement import Judgement
-from smtpeter.delivery.reports import LARGE_OCTETS, LIFETIME_SECONDS, ReportWriter
+from smtpeter.delivery.reports import LARGE_OCTETS, LIFETIME_SECONDS, MANY, ReportWriter
 from smtpeter.message.content import Content
 from smtpeter.store.keys import KeySource
 from smtpeter.store.messages import Message, State
@@ -79,6 +79,22 @@ class ReportWriterTests(SynchronousTestCase):
         delayed = Judgement(State.WAITING, DEFERRED, NOW + 60, "delayed")
         self.assertIn(b"Will-Retry-Until", bytes(self.report(message(), delayed)[1]))
         self.assertNotIn(b"Will-Retry-Until", bytes(self.report(message())[1]))
+
+    def test_several(self) -> None:
+        """A report may be on several messages of a submission."""
+        of = parcel()
+        both = [(message(each, of=of), FAILURE) for each in ("a@x.example", "b@x.example")]
+        made = self.successResultOf(self.writer.report_on(both, CONTENT, NOW))
+        assert made is not None
+        for address in (b"a@x.example", b"b@x.example"):
+            self.assertIn(b"Final-Recipient: rfc822; " + address, bytes(made[1]))
+
+    def test_many(self) -> None:
+        """One on many is written in a thread."""
+        of = parcel()
+        many = [(message(f"r{n}@x.example", of=of), FAILURE) for n in range(MANY + 1)]
+        self.assertNoResult(self.writer.report_on(many, CONTENT, NOW))
+        self.assertEqual(1, len(self.in_threads))
 
     def test_content_gone(self) -> None:
         """Without the content of the message there is a report all the same."""

@@ -62,6 +62,7 @@ class TextTests(SynchronousTestCase):
         self.assertIn("is full", words(about(status="5.2.2")))
         self.assertIn("too large", words(about(status="5.3.4")))
         self.assertIn("by its own rules", words(about(status="5.7.26")))
+        self.assertIn("No attempt was made", words(about(status="5.7.1", code=0, server="")))
         self.assertIn("show this report", words(about(status="5.0.0")))
 
     def test_given_up(self) -> None:

@@ -148,6 +148,18 @@ class ContentTests(SynchronousTestCase):
         self.assertEqual(["250-Ok, queued as id1\n250 Ok, queued as id2"], dialogue.replies())
         self.assertEqual([MESSAGE], dialogue.sender.contents)
 
+    def test_suppressed(self) -> None:
+        """Recipients to whom nothing is sent are told apart in the reply, which is positive."""
+        for suppressed, lines in (
+            ({"id1"}, "250-Ok, suppressed as id1\n250 Ok, queued as id2"),
+            ({"id1", "id2"}, "250-Ok, suppressed as id1\n250 Ok, suppressed as id2"),
+        ):
+            dialogue = logged_in()
+            dialogue.sender.suppressed = frozenset(suppressed)
+            dialogue.say("MAIL FROM:<>", "RCPT TO:<a@b>", "RCPT TO:<c@d>", "DATA")
+            dialogue.send(MESSAGE + b".\r\n")
+            self.assertEqual([lines], dialogue.replies())
+
     def test_guessed_header(self) -> None:
         """Content is handed on as it came, whatever its first lines look like."""
         for content in (b"no header\r\n", b"From x Mon Jan 1\r\nA: 1\r\n", b" folded\r\n\r\nb\r\n"):

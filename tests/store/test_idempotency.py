@@ -34,6 +34,14 @@ class IdempotencyTests(DatabaseCase):
         self.assertIsNotNone(self.answer(now=NOW + KEPT_SECONDS - 1))
         self.assertIsNone(self.answer(now=NOW + KEPT_SECONDS))
 
+    def test_suppressed(self) -> None:
+        """Which messages are not sent is remembered with them."""
+        suppressed = frozenset(IDS[1:])
+        change = idempotency.keep(CLAIM, IDS, NOW, suppressed)
+        with self.database.begin() as connection:
+            connection.execute(change.statement, change.rows)
+        self.assertEqual(Answer(CLAIM.fingerprint, IDS, suppressed), self.answer())
+
     def test_one_for_each_account_and_key(self) -> None:
         """Keys of other accounts, and keys in another case, are other keys."""
         self.keep()

@@ -25,6 +25,9 @@ class ProblemTests(SynchronousTestCase):
         """A refusal keeps its sentence and its status."""
         problem = Problem.from_refused(storage_full())
         self.assertEqual((507, storage_full().reply.text), (problem.status, problem.text))
+        for seconds, expected in ((None, "30"), (0.0, "1"), (1799.2, "1800")):
+            refused = Refused(Reply(452, "4.2.2", "Over the quota"), 429, seconds)
+            self.assertEqual(expected, Problem.from_refused(refused).headers["Retry-After"])
         lines = Problem.from_refused(Refused(Reply(550, "5.0.0", "two\nlines"), 400))
         self.assertEqual("two lines", lines.text)
 

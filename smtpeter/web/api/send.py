@@ -1,5 +1,7 @@
 """`POST /v1/send`."""
 
+# twisted.web has few type hints.
+# mypy: allow-untyped-calls
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -10,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from smtpeter.accounts.interfaces import ISender
-from smtpeter.message.envelope import Submission, Trace
+from smtpeter.message.envelope import Accepted, Submission, Trace
 from smtpeter.message.examination import MAX_KEY_CHARACTERS, valid_key
 from smtpeter.web.api.submission import Call, Limits, read_submission
 from smtpeter.web.auth import logged_in
@@ -20,6 +22,9 @@ from smtpeter.web.resource import JSONResource
 
 # To read and write larger messages would hold up the reactor.
 LARGE_BODY_OCTETS = 16 * 1024
+
+# Proxies take an answer with a long header for a fault.
+NAMED_SUPPRESSED = 100
 
 InThread = Callable[..., Deferred[Any]]
 
@@ -56,6 +61,7 @@ class SendResource(JSONResource):
                 accepted = await sender.submit(submission)
             finally:
                 reservation.release()
+        _tell_suppressed(request, accepted)
         written = [recipient.written for recipient in submission.envelope.recipients]
         return dict(zip(accepted.ids, written, strict=True))
 
@@ -71,6 +77,18 @@ class SendResource(JSONResource):
         if len(body) > LARGE_BODY_OCTETS:
             return await self._in_thread(read_submission, call, self._limits)  # type: ignore[no-any-return]
         return read_submission(call, self._limits)
+
+
+def _tell_suppressed(request: Request, accepted: Accepted) -> None:
+    """
+    Name the messages that are not sent in the header of the answer.
+
+    Clients take every pair of the document for a message and its recipient, so it is not there.
+    """
+    suppressed = [each for each in accepted.ids if each in accepted.suppressed]
+    if suppressed:
+        request.setHeader("suppressed-count", str(len(suppressed)))
+        request.setHeader("suppressed-messages", ", ".join(suppressed[:NAMED_SUPPRESSED]))
 
 
 def _refuse_encoding(request: Request) -> None:

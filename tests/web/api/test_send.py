@@ -7,9 +7,11 @@ import json
 from email import message_from_bytes, policy
 from typing import Any
 
-from twisted.internet.defer import fail
+from twisted.internet.defer import fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
+from smtpeter.message.envelope import Accepted
+from smtpeter.message.features import Features
 from smtpeter.message.reply import (
     Refused,
     Reply,
@@ -18,7 +20,7 @@ from smtpeter.message.reply import (
     too_much_in_flight,
 )
 from smtpeter.web.api.send import LARGE_BODY_OCTETS
-from tests.web.caller import CLIENT, MINIMAL, Caller
+from tests.web.caller import CLIENT, MINIMAL, Answer, Caller
 
 KEES, RIA = "kees@mailbox.example", "ria@mailbox.example"
 MIME = "From: noor@shop.example\r\nSubject: Hi\r\n\r\nHello"
@@ -48,6 +50,32 @@ class AnswerTests(Case):
         expected = [("id1", RIA), ("id2", "Kees@MAILBOX.example")]
         self.assertEqual(expected, list(answer.document.items()))
 
+    def test_suppressed(self) -> None:
+        """What is not sent is named in the header, so that the document stays what it is."""
+        ids = tuple(f"id{number}" for number in range(3))
+        accepted = Accepted(ids, Features(), frozenset({"id0", "id2"}))
+        self.caller.sender.result = succeed(accepted)
+        answer = self.caller.post(MINIMAL | {"recipient": [KEES, RIA, "eva@mailbox.example"]})
+        self.assertEqual(list(ids), list(answer.document))
+        told = [answer.headers.get(f"suppressed-{name}") for name in ("count", "messages")]
+        self.assertEqual(["2", "id0, id2"], told)
+        self.assertNotIn("suppressed-count", self.answered(()).headers)
+
+    def test_many_suppressed(self) -> None:
+        """The header does not grow beyond what proxies take."""
+        ids = tuple(f"7hQx2LmPzR9a{number:04}" for number in range(1000))
+        headers = self.answered(ids).headers
+        self.assertEqual("1000", headers["suppressed-count"])
+        self.assertEqual(list(ids[:100]), headers["suppressed-messages"].split(", "))
+
+    def answered(self, suppressed: tuple[str, ...]) -> Answer:
+        """The answer to a call with so many recipients, to whom nothing is sent, or with one."""
+        ids = suppressed or ("id1",)
+        accepted = Accepted(ids, Features(), frozenset(suppressed))
+        self.caller.sender.result = succeed(accepted)
+        addresses = [f"r{number}@mailbox.example" for number in range(len(ids))]
+        return self.caller.post(MINIMAL | {"recipient": addresses})
+
     def test_one_submission(self) -> None:
         """A call is one submission, whatever the number of recipients."""
         submission = self.caller.submitted(MINIMAL | {"recipients": [KEES, RIA]})
@@ -71,6 +99,7 @@ class AnswerTests(Case):
             (Refused(Reply(550, "5.7.1", "You do not have permission to send email"), 403), None),
             (Refused(Reply(554, "5.5.4", "The key was used before"), 409), None),
             (Refused(Reply(452, "4.3.2", "Slow down"), 429), "30"),
+            (Refused(Reply(452, "4.2.2", "Over the quota"), 429, 1799.5), "1800"),
             (storage_full(), "30"),
             (storage_unavailable(), "30"),
             (too_much_in_flight(), "30"),
