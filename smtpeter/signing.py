@@ -12,21 +12,14 @@ from smtpeter.accounts.identities import IDENTITY_SECONDS
 from smtpeter.lookups import Lookups
 from smtpeter.message.author import author_domain
 from smtpeter.message.dkim import SigningKey
-from smtpeter.message.dkimkeys import Algorithm, DkimKey
 from smtpeter.sharing import Shared
 from smtpeter.store import dkimkeys
-from smtpeter.store.dkimkeys import SELECTORS
 from smtpeter.store.domains import SenderDomain
 from smtpeter.store.store import Store
 from smtpeter.transform.draft import Draft
 from smtpeter.transform.signing import signed
 
 AUTHORS = 10_000
-
-
-def new_keys() -> list[DkimKey]:
-    """A key for each selector of a sender domain; takes about a second."""
-    return [DkimKey.generate(Algorithm.RSA) for _ in SELECTORS]
 
 
 class Signing:
@@ -84,5 +77,5 @@ class Signing:
 
     async def _make_keys(self, domain: SenderDomain) -> None:
         """Give a domain its keys that came without."""
-        made = await self._in_thread(new_keys)
+        made = await self._in_thread(dkimkeys.new_keys)
         await self._store.transact(dkimkeys.add_own_keys, domain, made, self._seconds())

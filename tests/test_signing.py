@@ -7,11 +7,10 @@ from attrs import evolve
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.task import Clock
 
-from smtpeter import signing
 from smtpeter.accounts.identities import IDENTITY_SECONDS
 from smtpeter.message.dkim import SigningKey
 from smtpeter.message.dkimkeys import Algorithm, DkimKey
-from smtpeter.signing import Signing, new_keys
+from smtpeter.signing import Signing
 from smtpeter.store import accounts, dkimkeys
 from smtpeter.store.database import StoreUnavailable
 from smtpeter.store.domains import change_domain
@@ -41,7 +40,7 @@ class SigningTests(DatabaseCase):
         self.signing = Signing(
             cast("Store", self.open_store), self.in_thread, self.clock.seconds, lambda: NOW
         )
-        self.patch(signing, "new_keys", lambda: KEYS[:3])
+        self.patch(dkimkeys, "new_keys", lambda: KEYS[:3])
 
     def in_thread(self, function: Callable[..., Any], *args: Any) -> Deferred[Any]:
         self.threads.append(function.__name__)
@@ -81,13 +80,6 @@ class SigningTests(DatabaseCase):
         with self.database.connect() as connection:
             stored = dkimkeys.keys(connection)
         self.assertEqual(KEYS[:3], [each.key for each in stored])
-
-    def test_new_keys(self) -> None:
-        """The keys of a sender domain are RSA of 2048 bits, each another."""
-        first, second, third = new_keys()
-        self.assertEqual([2048] * 3, [each.bits for each in (first, second, third)])
-        self.assertEqual({"rsa"}, {each.algorithm.kind for each in (first, second, third)})
-        self.assertEqual(3, len({each.public for each in (first, second, third)}))
 
     def test_several(self) -> None:
         """Each key signs; one of them may be for all mail."""

@@ -68,8 +68,11 @@ async def _record(names: Names, domain: str) -> SpfRecord:
 
 
 def _check_terms(record: SpfRecord, terms: Sequence[str]) -> None:
-    wanted = zip(terms, read_spf_record(spf_record(terms)).mechanisms, strict=False)
-    for term, mechanism in wanted:
+    try:
+        wanted = read_spf_record(spf_record(terms)).mechanisms
+    except SpfError as error:
+        raise SpfFault(f"our addresses are not known: {error}") from None
+    for term, mechanism in zip(terms, wanted, strict=False):
         if mechanism not in record.mechanisms:
             raise SpfFault(f"it does not hold {term!r}")
 

@@ -132,6 +132,11 @@ def mechanism_term(text: str) -> str:
     return term.lower() if "%" not in term else term
 
 
+def looks_up(term: str) -> bool:
+    """Whether receivers have to ask the DNS for a term, of which there may be `LOOKUP_LIMIT`."""
+    return _mechanism(term).name in LOOKUP_MECHANISMS
+
+
 def _mechanism(term: str) -> Mechanism:
     qualifier = term[0] if term[0] in "+-~?" else ""
     name, colon, value = term[len(qualifier) :].partition(":")

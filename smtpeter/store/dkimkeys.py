@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from smtpeter.domains import organizational_domain, with_parents
 from smtpeter.message.dkim import SigningKey
-from smtpeter.message.dkimkeys import DkimKey, DkimKeyError
+from smtpeter.message.dkimkeys import Algorithm, DkimKey, DkimKeyError
 from smtpeter.store.accounts import AccountsError
 from smtpeter.store.domains import SenderDomain, applying_domain, change_domain, related_domain
 from smtpeter.store.statements import insert_missing
@@ -78,6 +78,16 @@ class KeyProblem(AccountsError):
 def next_selector(selector: str) -> str:
     """The selector that comes after one; the first comes after the last."""
     return SELECTORS[(SELECTORS.index(selector) + 1) % len(SELECTORS)]
+
+
+def new_key() -> DkimKey:
+    """A key for a sender domain; it takes a part of a second."""
+    return DkimKey.generate(Algorithm.RSA)
+
+
+def new_keys() -> list[DkimKey]:
+    """One for each of `SELECTORS`."""
+    return [new_key() for _ in SELECTORS]
 
 
 def keys(connection: Connection, account_id: int | None = None) -> list[StoredKey]:

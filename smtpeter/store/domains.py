@@ -165,21 +165,34 @@ def add_domain(
     Raises:
         DomainExists: the account has it, or another one has it approved.
     """
-    if any(each.name == name for each in domains(connection, account_id)):
+    return insert_domain(
+        connection,
+        SenderDomain(
+            0, account_id, name, approved, tracking_host, https, bounce_host, created, **settings
+        ),
+    )
+
+
+def insert_domain(connection: Connection, domain: SenderDomain) -> SenderDomain:
+    """
+    Add a domain that was made without a number; it gets one.
+
+    Raises:
+        DomainExists: the account has it, or another one has it approved.
+    """
+    name = domain.name
+    if any(each.name == name for each in domains(connection, domain.account_id)):
         raise DomainExists(f"the account has the domain {name!r} already")
     if approved_domain(connection, name) is not None:
         raise _taken(name)
-    added = SenderDomain(
-        0, account_id, name, approved, tracking_host, https, bounce_host, created, **settings
-    )
-    values = dict(_columns(attrs.asdict(added, recurse=False)))
+    values = dict(_columns(attrs.asdict(domain, recurse=False)))
     del values["id"]
     try:
         key = connection.execute(insert(sender_domains).values(values)).inserted_primary_key
     except IntegrityError:  # another process was quicker
         raise _taken(name) from None
     assert key is not None
-    return attrs.evolve(added, id=int(key[0]))
+    return attrs.evolve(domain, id=int(key[0]))
 
 
 def change_domain(connection: Connection, domain: SenderDomain, **values: Any) -> SenderDomain:
@@ -189,11 +202,12 @@ def change_domain(connection: Connection, domain: SenderDomain, **values: Any) -
     Args:
         values: new values of attributes, but not of `approved`.
     """
-    connection.execute(
-        update(sender_domains)
-        .where(sender_domains.c.id == domain.id)
-        .values(dict(_columns(values)))
-    )
+    if values:
+        connection.execute(
+            update(sender_domains)
+            .where(sender_domains.c.id == domain.id)
+            .values(dict(_columns(values)))
+        )
     return attrs.evolve(domain, **values)
 
 

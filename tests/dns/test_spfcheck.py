@@ -110,6 +110,8 @@ class CheckTests(SynchronousTestCase):
         result(check_spf(names, SHOP, (), ("a:mail.example", "mx")))
         with self.assertRaisesRegex(SpfFault, "it does not hold 'a:other.example'"):
             result(check_spf(names, SHOP, (), ("mx", "a:other.example")))
+        with self.assertRaisesRegex(SpfFault, "our addresses are not known: 'localhost' is no"):
+            result(check_spf(names, SHOP, (), ("a:localhost",)))
 
     def test_records(self) -> None:
         """There has to be exactly one; other texts do not count."""

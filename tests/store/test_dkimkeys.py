@@ -16,6 +16,7 @@ from smtpeter.store.dkimkeys import (
     add_own_keys,
     custom_key,
     keys,
+    new_keys,
     next_selector,
     own_keys,
     put_custom_key,
@@ -77,6 +78,12 @@ class DkimKeysTests(DatabaseCase):
                 for e in found.values()
             },
         )
+
+    def test_new(self) -> None:
+        """The keys of a sender domain are RSA of 2048 bits, each another."""
+        new = new_keys()
+        self.assertEqual([("rsa", 2048)] * 3, [(each.algorithm.kind, each.bits) for each in new])
+        self.assertEqual(3, len({each.public for each in new}))
 
     def test_secret(self) -> None:
         """What a key shows of itself is not the secret."""
