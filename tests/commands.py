@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner, Result
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.cli import main
+from smtpeter.cli.asking import Asking
 from smtpeter.cli.command import Operator
+from smtpeter.config import Config
+from tests.dns.fakes import FakeNames
 
 NOW = 1_700_000_000.5
 
@@ -28,9 +33,14 @@ class CommandCase(SynchronousTestCase):
         self.config.write_text('state_dir = "state"\n[accounts]\nbcrypt_cost = 4\n')
         self.slept: list[float] = []
         self.clock = NOW
+        self.names = FakeNames()
+
+    def ask(self, config: Config, asking: Asking[Any]) -> Any:  # noqa: ARG002
+        """Stands in for the DNS."""
+        return self.successResultOf(Deferred.fromCoroutine(asking(self.names, Clock())))
 
     def invoke(self, *words: str, stdin: bytes = b"") -> Result:
-        operator = Operator(str(self.config), lambda: self.clock, self.slept.append)
+        operator = Operator(str(self.config), lambda: self.clock, self.slept.append, self.ask)
         return CliRunner().invoke(main, words, input=stdin, obj=operator, prog_name="smtpeter")
 
     def text(self, *words: str, stdin: bytes = b"") -> str:

@@ -128,7 +128,7 @@ class ArrowTests(SynchronousTestCase):
 
     def test_something_is_read(self) -> None:
         """The imports of this very tree are found, and every rule is about a part of it."""
-        self.assertIn("smtpeter.units.parse_host", self.imports["smtpeter.config.loading"])
+        self.assertIn("smtpeter.units.parse_host", self.imports["smtpeter.config.values"])
         for name in {*PURE, *NEVER, *MAY_IMPORT} - {"smtpeter.web", "smtpeter.events"}:
             self.assertTrue(any(below(each, {name}) for each in self.imports), name)
 

@@ -6,6 +6,8 @@ from smtpeter import __version__
 from smtpeter.cli.accounts import account
 from smtpeter.cli.check import check
 from smtpeter.cli.command import Commands
+from smtpeter.cli.dkim import dkim
+from smtpeter.cli.dns import dns
 from smtpeter.cli.domains import domain
 from smtpeter.cli.linkkeys import link_key
 from smtpeter.cli.logins import login
@@ -22,5 +24,5 @@ def main() -> None:
     """Look after a mail sending service, while it runs and while it does not."""
 
 
-for command in (account, login, token, domain, queue, message, link_key, check):
+for command in (account, login, token, domain, dkim, dns, queue, message, link_key, check):
     main.add_command(command)

@@ -12,6 +12,7 @@ import click
 from attrs import define
 
 from smtpeter.accounts.identities import IDENTITY_SECONDS
+from smtpeter.cli.asking import Ask, ask_dns
 from smtpeter.config import ENVIRONMENT_VARIABLE, Config, ConfigError, load
 from smtpeter.store.accounts import AccountsError
 from smtpeter.store.database import Database, StoreError
@@ -30,11 +31,13 @@ class Operator:
         config_path: what `--config` says, or None.
         now: the time in seconds since the epoch.
         sleep: waits so many seconds.
+        ask: runs a coroutine that looks up names in the DNS, to its end.
     """
 
     config_path: str | None = None
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+    ask: Ask = ask_dns
 
     def config(self) -> Config:
         """The settings. Raises `ConfigError`."""

@@ -1,110 +1,101 @@
-"""`smtpeter domain`: the domains from which accounts send, and their hosts."""
+"""`smtpeter domain`: the domains from which accounts send."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import click
+from attrs import evolve
 
 from smtpeter.cli.command import Commands, Operator, pass_operator
-from smtpeter.cli.credentials import (
-    email_argument,
-    emails,
-    optional_email_argument,
-    require_change,
+from smtpeter.cli.credentials import email_argument, optional_email_argument, require_change
+from smtpeter.cli.domaindocuments import domain_documents
+from smtpeter.cli.domainrecords import (
+    examined,
+    known_domain,
+    named_domain,
+    record_documents,
+    record_lines,
 )
-from smtpeter.cli.output import answer, json_option, moment, moment_or_none, table
-from smtpeter.cli.values import parse_domain, parse_sender_domain
-from smtpeter.domains import DomainError, bounce_host_of, host_for, tracking_host_of
-from smtpeter.store import accounts
+from smtpeter.cli.domainsettings import Said, changes, removing_options, settings_options
+from smtpeter.cli.output import answer, json_option, moment, table
+from smtpeter.cli.values import parse_domain, parse_email, parse_sender_domain
+from smtpeter.dns.checking import Checked, Status
+from smtpeter.dns.proof import new_proof
+from smtpeter.dns.records import Purpose
+from smtpeter.domains import DomainError, bounce_host_of, tracking_host_of
+from smtpeter.store import accounts, dkimkeys
 from smtpeter.store import domains as store
+from smtpeter.store.accounts import Account
 from smtpeter.store.domains import SenderDomain
 
 
 @click.group(cls=Commands)
 def domain() -> None:
-    """Sender domains: where the links in their mail point."""
+    """Sender domains: what is done for mail from them, and what the DNS has of them."""
 
 
 domain_argument = click.argument("name", metavar="DOMAIN", type=parse_domain)
-
-
-def settings_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that `add` and `set` share."""
-    options = (
-        click.option("--tracking", metavar="HOST", help="Where tracked links point."),
-        click.option("--bounces", metavar="HOST", help="Where bounces go."),
-        click.option(
-            "--https",
-            type=click.Choice(["on", "off"]),
-            help="Whether tracked links begin with https: instead of http:.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+account_option = click.option(
+    "--account",
+    metavar="EMAIL",
+    type=parse_email,
+    help="Whose domain, where several accounts wait for it.",
+)
 
 
 @domain.command("add")
 @email_argument
 @click.argument("name", metavar="DOMAIN", type=parse_sender_domain)
 @settings_options
+@click.option(
+    "--unapproved", is_flag=True, help="Have its owner prove it first, by a record in the DNS."
+)
 @json_option
 @pass_operator
 def add_domain(
-    operator: Operator,
-    *,
-    email: str,
-    name: str,
-    tracking: str | None,
-    bounces: str | None,
-    https: str | None,
-    as_json: bool,
+    operator: Operator, /, *, email: str, name: str, unapproved: bool, as_json: bool, **said: Any
 ) -> None:
     """Add a domain to an account; it is approved at once."""
-    chosen = _chosen(
-        name,
-        tracking_host_of(name) if tracking is None else tracking,
-        bounce_host_of(name) if bounces is None else bounces,
-        https,
-    )
     now = operator.now()
+    planned = _planned(name, now, approved=not unapproved)
+    planned = evolve(
+        planned, **changes(_with_hosts(Said(**said), name), planned, operator.config())
+    )
+    made = dkimkeys.new_keys()
     with operator.database() as database, database.begin() as connection:
         account = accounts.existing_account(connection, email)
-        added = store.add_domain(connection, account.id, name, now, approved=now, **chosen)
+        added = store.insert_domain(connection, evolve(planned, account_id=account.id))
+        added = dkimkeys.add_own_keys(connection, added, made, now)
     operator.let_it_take_effect()
     text = f"The domain {name} was added to {email}.\n\n{_lines(added)}"
-    answer(_document(added, email), text, as_json=as_json)
+    if added.proof is not None:
+        text += (
+            "\n\nIt waits until this record is in the DNS and `smtpeter domain check` finds it:"
+            f"\n\n    {added.proof.name} TXT {added.proof.value}"
+        )
+    _answer(operator, added, account, text, as_json=as_json)
 
 
 @domain.command("set")
 @domain_argument
+@account_option
 @settings_options
+@removing_options
 @json_option
 @pass_operator
 def set_domain(
-    operator: Operator,
-    *,
-    name: str,
-    tracking: str | None,
-    bounces: str | None,
-    https: str | None,
-    as_json: bool,
+    operator: Operator, /, *, name: str, account: str | None, as_json: bool, **said: Any
 ) -> None:
     """Change what is said of a domain, and leave the rest."""
-    require_change(tracking, bounces, https)
-    chosen = _chosen(name, tracking, bounces, https)
+    require_change(*(None if each is False else each for each in said.values()))
+    config = operator.config()
     with operator.database() as database, database.begin() as connection:
-        domain = store.named_domain(connection, name)
-        changed = store.change_domain(connection, domain, **chosen)
-        email = emails(connection)[changed.account_id]
+        known, owner = named_domain(connection, name, account)
+        changed = store.change_domain(connection, known, **changes(Said(**said), known, config))
     operator.let_it_take_effect()
-    answer(
-        _document(changed, email),
-        f"The domain {name} was changed.\n\n{_lines(changed)}",
-        as_json=as_json,
-    )
+    text = f"The domain {name} was changed.\n\n{_lines(changed)}"
+    _answer(operator, changed, owner, text, as_json=as_json)
 
 
 @domain.command("list")
@@ -115,13 +106,13 @@ def list_domains(operator: Operator, *, email: str | None, as_json: bool) -> Non
     """List the domains of an account, or all."""
     with operator.database() as database, database.connect() as connection:
         named = accounts.existing_account(connection, email) if email else None
-        owners = emails(connection)
+        owners = {each.id: each for each in accounts.accounts(connection)}
         found = store.domains(connection, named.id if named else None)
     headings = ("domain", "account", "created", "state", "tracking", "bounces")
     rows = [
         (
             each.name,
-            owners[each.account_id],
+            owners[each.account_id].email,
             moment(each.created),
             "waiting" if each.approved is None else "approved",
             _tracking(each),
@@ -129,46 +120,90 @@ def list_domains(operator: Operator, *, email: str | None, as_json: bool) -> Non
         )
         for each in found
     ]
-    documents = [_document(each, owners[each.account_id]) for each in found]
+    documents = domain_documents(operator, found, owners) if as_json else None
     answer(documents, table(headings, rows), as_json=as_json)
+
+
+@domain.command("check")
+@domain_argument
+@account_option
+@json_option
+@pass_operator
+def check_domain(operator: Operator, *, name: str, account: str | None, as_json: bool) -> None:
+    """Look up the records of a domain; when the proof is there, approve it."""
+    known = known_domain(operator, name, account)
+    result = examined(operator, known)
+    checked, summary = known.domain, dict(result.summary)
+    if checked.approved is None and any(map(_proves, result.checked)):
+        with operator.database() as database, database.begin() as connection:
+            checked = store.approve_domain(connection, checked, operator.now())
+        operator.let_it_take_effect()
+        summary["validation"] = "ok"
+        said = f"The domain {name} is approved now."
+    elif checked.approved is None:
+        said = f"The domain {name} waits: the record that proves it is not in the DNS."
+    else:
+        said = f"The domain {name} is approved."
+    document = {
+        "name": name,
+        "account": known.account.email,
+        "approved": checked.approved is not None,
+        "status": summary,
+        "records": record_documents(result),
+    }
+    lines = "\n".join(f"    {each.ljust(10)}  {word}" for each, word in summary.items())
+    answer(document, f"{said}\n\n{lines}\n\n{record_lines(result)}", as_json=as_json)
 
 
 @domain.command("remove")
 @domain_argument
+@account_option
 @json_option
 @pass_operator
-def remove_domain(operator: Operator, *, name: str, as_json: bool) -> None:
-    """Remove a domain; links that were sent lead on."""
+def remove_domain(operator: Operator, *, name: str, account: str | None, as_json: bool) -> None:
+    """Remove a domain and its keys; links that were sent lead on."""
     with operator.database() as database, database.begin() as connection:
-        removed = store.named_domain(connection, name)
+        removed, owner = named_domain(connection, name, account)
         store.remove_domain(connection, removed)
-        email = emails(connection)[removed.account_id]
     operator.let_it_take_effect()
-    answer(_document(removed, email), f"The domain {name} was removed.", as_json=as_json)
+    _answer(operator, removed, owner, f"The domain {name} was removed.", as_json=as_json)
 
 
-def _chosen(
-    name: str, tracking: str | None, bounces: str | None, https: str | None
-) -> dict[str, Any]:
+def _planned(name: str, now: float, *, approved: bool) -> SenderDomain:
     """
-    The values of what was chosen, by the names of the columns.
+    A domain with what holds where nothing is said, of nobody yet.
 
     Raises:
-        BadParameter: a host does not belong to the domain.
+        BadParameter: no host, or no proof, fits below it.
     """
-    chosen: dict[str, Any] = {}
-    for column, option, host in (
-        ("tracking_host", "--tracking", tracking),
-        ("bounce_host", "--bounces", bounces),
-    ):
-        if host is not None:
-            try:
-                chosen[column] = host_for(name, host)
-            except DomainError as error:
-                raise click.BadParameter(str(error), param_hint=option) from None
-    if https is not None:
-        chosen["https"] = https == "on"
-    return chosen
+    try:
+        proof = None if approved else new_proof(name)
+    except DomainError as error:
+        raise click.BadParameter(str(error), param_hint="DOMAIN") from None
+    return SenderDomain(
+        0,  # until it is stored
+        0,
+        name,
+        now if approved else None,
+        tracking_host_of(name),
+        https=False,
+        bounce_host=bounce_host_of(name),
+        created=now,
+        proof=proof,
+    )
+
+
+def _with_hosts(said: Said, name: str) -> Said:
+    """The same with the usual hosts where none are named, which have to be possible too."""
+    return evolve(
+        said,
+        tracking=tracking_host_of(name) if said.tracking is None else said.tracking,
+        bounces=bounce_host_of(name) if said.bounces is None else said.bounces,
+    )
+
+
+def _proves(checked: Checked) -> bool:
+    return checked.advice.purpose is Purpose.PROOF and checked.status is Status.OK
 
 
 def _tracking(domain: SenderDomain) -> str:
@@ -179,13 +214,10 @@ def _lines(domain: SenderDomain) -> str:
     return f"    tracking  {_tracking(domain)}\n    bounces   {domain.bounce_host}"
 
 
-def _document(domain: SenderDomain, email: str) -> dict[str, Any]:
-    return {
-        "name": domain.name,
-        "account": email,
-        "approved": moment_or_none(domain.approved),
-        "tracking": domain.tracking_host,
-        "https": domain.https,
-        "bounces": domain.bounce_host,
-        "created": moment(domain.created),
-    }
+def _answer(
+    operator: Operator, domain: SenderDomain, account: Account, text: str, *, as_json: bool
+) -> None:
+    document = None
+    if as_json:
+        [document] = domain_documents(operator, [domain], {account.id: account})
+    answer(document, text, as_json=as_json)
