@@ -38,6 +38,7 @@ from smtpeter.delivery.receivers import QueueSettings
 from smtpeter.delivery.reports import ReportWriter
 from smtpeter.delivery.schedule import Schedule
 from smtpeter.delivery.terms import terms_of
+from smtpeter.dnslookup import dns_names
 from smtpeter.events.places import Places
 from smtpeter.firststart import first_start
 from smtpeter.housekeeping import Housekeeping
@@ -50,6 +51,7 @@ from smtpeter.readers import links as links_of
 from smtpeter.readers import readers, renew_places, reworking, workers
 from smtpeter.renewal import Current, Renewal
 from smtpeter.reworking import Reworking
+from smtpeter.rotation import KeyRotation
 from smtpeter.signing import Signing
 from smtpeter.smtp.factory import ConnectionLimit, SmtpFactory
 from smtpeter.smtp.server import ServerSettings, Surroundings
@@ -180,7 +182,11 @@ def build(config: Config, reactor: Any) -> IService:
     keeping = Housekeeping(store, config.database.keep_seconds, reactor)
     link_keys = LinkKeys(store, [links.identifiers, links.bounces], links.keys, reactor)
     fill(root, lock, store, threads, helpers, met.recorder, watch, renewal)
-    fill(root, keeping, link_keys, work, ports)
+    fill(root, keeping, link_keys)
+    if config.dns.hosted:
+        names, seconds = dns_names(config, reactor), config.dns.rotation_seconds
+        fill(root, KeyRotation(store, names, threads.call, seconds, reactor))
+    fill(root, work, ports)
     calm_the_collector()
     return root
 

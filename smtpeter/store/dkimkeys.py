@@ -18,7 +18,13 @@ from smtpeter.domains import organizational_domain, with_parents
 from smtpeter.message.dkim import SigningKey
 from smtpeter.message.dkimkeys import Algorithm, DkimKey, DkimKeyError
 from smtpeter.store.accounts import AccountsError
-from smtpeter.store.domains import SenderDomain, applying_domain, change_domain, related_domain
+from smtpeter.store.domains import (
+    SenderDomain,
+    applying_domain,
+    change_domain,
+    domains_by_number,
+    related_domain,
+)
 from smtpeter.store.statements import insert_missing
 from smtpeter.store.tables import dkim_keys, sender_domains
 from smtpeter.values import frozen
@@ -210,6 +216,29 @@ def rotate(connection: Connection, domain: SenderDomain, made: DkimKey, now: flo
             update(dkim_keys).where(_own(domain), oldest).values(created=now, **_secret(made))
         )
     return evolve(domain, selector=following, rotated=now)
+
+
+def due_for_rotation(
+    connection: Connection, before: float, after: int, limit: int
+) -> list[tuple[SenderDomain, StoredKey]]:
+    """
+    Approved sender domains whose key has been in use since before a time, with their next key.
+
+    Args:
+        after: the number of a domain; those with greater ones come, the least first.
+        limit: how many at most.
+    """
+    since = func.coalesce(sender_domains.c.rotated, sender_domains.c.approved)
+    numbers = (
+        select(sender_domains.c.id)
+        .where(since <= before, sender_domains.c.selector != "", sender_domains.c.id > after)
+        .order_by(sender_domains.c.id)
+        .limit(limit)
+    )
+    found = domains_by_number(connection, connection.execute(numbers).scalars().all())
+    return [
+        (domain, own_keys(connection, domain)[next_selector(domain.selector)]) for domain in found
+    ]
 
 
 def signing_keys(connection: Connection, account_id: int, author: str, now: float) -> Signers:

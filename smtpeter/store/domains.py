@@ -8,7 +8,7 @@ twice, so they touch nothing but their connection.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -77,6 +77,12 @@ def domains(connection: Connection, account_id: int | None = None) -> list[Sende
     chosen = _DOMAINS.order_by(sender_domains.c.name, sender_domains.c.id)
     if account_id is not None:
         chosen = chosen.where(sender_domains.c.account_id == account_id)
+    return _read(connection, chosen)
+
+
+def domains_by_number(connection: Connection, numbers: Collection[int]) -> list[SenderDomain]:
+    """The sender domains with these numbers, in their order."""
+    chosen = _DOMAINS.where(sender_domains.c.id.in_(numbers)).order_by(sender_domains.c.id)
     return _read(connection, chosen)
 
 

@@ -1,0 +1,117 @@
+"""Changes the keys of sender domains month by month, where name servers have our zone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from smtpeter.dns.checking import key_fault
+from smtpeter.dns.names import Names, NoAnswer
+from smtpeter.store import dkimkeys
+from smtpeter.store.database import StoreError
+from smtpeter.store.dkimkeys import KeyProblem, StoredKey
+from smtpeter.store.domains import SenderDomain
+from smtpeter.store.store import Store
+from smtpeter.threads import ThreadsEnded
+
+LOOK_SECONDS = 3600.0
+DOMAINS_AT_ONCE = 20
+
+
+class KeyRotation(Service):
+    """
+    Looks now and then which sender domains have had their key for long enough.
+
+    The next key is taken when the DNS has it; until then the one in use goes on signing.
+
+    Args:
+        in_thread: calls a function in a thread: making a key takes a part of a second.
+        rotation_seconds: how long a key is in use.
+        seconds: the wall clock, seconds since the epoch.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        store: Store,
+        names: Names,
+        in_thread: Callable[..., Deferred[Any]],
+        rotation_seconds: float,
+        clock: IReactorTime,
+        seconds: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._names = names
+        self._in_thread = in_thread
+        self._rotation_seconds = rotation_seconds
+        self._clock = clock
+        self._seconds = seconds
+        self._looked_at = 0  # the last one of the round
+        self._call: IDelayedCall | None = None
+
+    def startService(self) -> None:
+        Service.startService(self)
+        self._later()
+
+    def stopService(self) -> None:
+        Service.stopService(self)
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+
+    def _later(self) -> None:
+        if self.running:
+            self._call = self._clock.callLater(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        self._call = None
+        looking = Deferred.fromCoroutine(self._rotate())
+        looking.addErrback(lambda failure: self._log.failure("no key can be changed", failure))
+        looking.addCallback(lambda _: self._later())
+
+    async def _rotate(self) -> None:
+        """Go through the next few domains; at the end of all of them it begins anew."""
+        before = self._seconds() - self._rotation_seconds
+        try:
+            due = await self._store.read(
+                dkimkeys.due_for_rotation, before, self._looked_at, DOMAINS_AT_ONCE
+            )
+            self._looked_at = due[-1][0].id if len(due) == DOMAINS_AT_ONCE else 0
+            for domain, key in due:
+                if not self.running:
+                    break
+                await self._rotate_one(domain, key)
+        except (StoreError, ThreadsEnded) as error:
+            self._log.error("the keys of sender domains stay: {error}", error=error)
+
+    async def _rotate_one(self, domain: SenderDomain, key: StoredKey) -> None:
+        try:
+            fault = await key_fault(self._names, domain.name, key.selector, key.key)
+        except NoAnswer as error:
+            fault = str(error)
+        if fault:
+            self._log.warn(
+                "the key {selector} of {domain} does not sign yet: {fault}",
+                selector=key.selector,
+                domain=domain.name,
+                fault=fault,
+            )
+            return
+        made = await self._in_thread(dkimkeys.new_key)
+        try:
+            await self._store.transact(dkimkeys.rotate, domain, made, self._seconds())
+        except KeyProblem as error:
+            self._log.info("{error}", error=error)
+        else:
+            self._log.info(
+                "the key {selector} of {domain} signs now",
+                selector=key.selector,
+                domain=domain.name,
+            )
