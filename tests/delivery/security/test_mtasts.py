@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from attrs import evolve
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.names import dns
 from twisted.names.error import DNSServerError
@@ -19,7 +17,7 @@ from smtpeter.delivery.security.mtasts import FAILED_SECONDS, FRESH_SECONDS, Sts
 from smtpeter.delivery.security.stsfetching import PolicyNotFetched
 from smtpeter.delivery.security.stspolicy import StsMode, StsPolicy
 from smtpeter.delivery.security.tlsresult import TlsFault, TlsResult
-from smtpeter.store.database import Database, StoreUnavailable
+from tests.delivery.security.quickstore import QuickStore
 from tests.delivery.zone import Zone
 
 DOMAIN = "mailbox.example"
@@ -28,37 +26,11 @@ POLICY = StsPolicy(StsMode.ENFORCE, ("mx.mailbox.example",), 10 * DAY)
 FAULT = TlsFault(TlsResult.STS_POLICY_FETCH_ERROR, "status 404")
 
 
-class QuickStore:
-    """A store whose threads are none."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.broken = False
-
-    def read(self, function: Callable[..., Any], *args: Any) -> Deferred[Any]:
-        if self.broken:
-            return fail(StoreUnavailable("the disk is gone"))
-        with self.database.connect() as connection:
-            return succeed(function(connection, *args))
-
-    def commit(self, *changes: Any) -> Deferred[None]:
-        if self.broken:
-            return fail(StoreUnavailable("the disk is gone"))
-        with self.database.begin() as connection:
-            for change in changes:
-                connection.execute(change.statement, change.rows)
-        return succeed(None)
-
-
 class StsCase(SynchronousTestCase):
     """A domain that announces a policy, a web server in memory, and a database."""
 
     def setUp(self) -> None:
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        database = Database.open("sqlite:///test.db", Path(directory.name))
-        self.addCleanup(database.close)
-        self.store = QuickStore(database)
+        self.store = QuickStore()
         self.clock = Clock()
         self.clock.advance(1_700_000_000)
         self.zone = Zone()
