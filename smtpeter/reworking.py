@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 
 from smtpeter.message.content import Content
 from smtpeter.sharing import Shared
+from smtpeter.store.arrivals import ARRIVAL
 from smtpeter.transform.draft import Draft, Run
 from smtpeter.transform.hosting import HostedImage
 from smtpeter.transform.identifier import Identifiers
@@ -159,8 +160,11 @@ def concerns(draft: Draft) -> bool:
     """
     False when a message has nothing to rework, without looking closely.
 
-    The place for the address of the web version is filled in whatever the features are.
+    The place for the address of the web version is filled in whatever the features are, but not
+    in what is sent on as it came.
     """
+    if draft.origin == ARRIVAL:
+        return False
     features = draft.features
     if features.inlinecss or features.trackclicks or features.trackopens:
         return True

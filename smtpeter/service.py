@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from socket import socket
 from typing import Any
@@ -24,6 +25,9 @@ from smtpeter.accounts.passwords import PasswordVerifier
 from smtpeter.accounts.realm import SenderRealm
 from smtpeter.admission import AdmissionDesk, AdmissionRules
 from smtpeter.applying import ApplyingDomains
+from smtpeter.arrivals.addresses import OwnAddresses
+from smtpeter.arrivals.processing import Arrivals, Forwarding
+from smtpeter.arrivals.reception import Reception
 from smtpeter.budget import ContentBudget
 from smtpeter.config import Config, ConfigError
 from smtpeter.delivery.book import ReceiverBook
@@ -45,10 +49,12 @@ from smtpeter.housekeeping import Housekeeping
 from smtpeter.intake import Intake, IntakeSettings
 from smtpeter.lifecycle import RootService, SideBySide, StagedService
 from smtpeter.linkkeys import LinkKeys
+from smtpeter.message.address import Mailbox
+from smtpeter.message.deliverystatus import mail_domain
 from smtpeter.message.features import HEADER_PREFIX
 from smtpeter.ports import PortService, claim
+from smtpeter.readers import Links, readers, renew_places, reworking, workers
 from smtpeter.readers import links as links_of
-from smtpeter.readers import readers, renew_places, reworking, workers
 from smtpeter.renewal import Current, Renewal
 from smtpeter.reworking import Reworking
 from smtpeter.rotation import KeyRotation
@@ -57,6 +63,7 @@ from smtpeter.smtp.factory import ConnectionLimit, SmtpFactory
 from smtpeter.smtp.server import ServerSettings, Surroundings
 from smtpeter.smtp.session import Limits
 from smtpeter.smtp.sessions import SmtpSessions
+from smtpeter.smtp.surroundings import Home
 from smtpeter.smtp.tlslayer import TlsFactory
 from smtpeter.statelock import StateLock
 from smtpeter.store import messages, queue
@@ -67,9 +74,11 @@ from smtpeter.store.suppressions import Lifetimes
 from smtpeter.suppressing import Suppressing
 from smtpeter.threads import Threads, ThreadsEnded
 from smtpeter.tls import CertificateWatch, ServerTLS, server_tls
+from smtpeter.transform.complaintfields import add_complaint_fields, feedback_sender_of
 from smtpeter.transform.instructions import remove_instructions
 from smtpeter.transform.pipeline import Pipeline, Stage, always
 from smtpeter.transform.received import add_received
+from smtpeter.units import Endpoint
 from smtpeter.values import frozen
 from smtpeter.web.api import submission as web
 from smtpeter.web.root import root_resource
@@ -77,6 +86,7 @@ from smtpeter.web.site import Site, SiteService
 from smtpeter.web.tracking.reader import Tracking
 from smtpeter.web.tracking.root import TrackingRoot
 from smtpeter.workers.job import WorkersBusy, WorkersEnded
+from smtpeter.workers.pool import Workers
 
 # While one thread runs Python, another waits this long for its turn at most; the default
 # of 5 ms is what a message would wait several times on its way.
@@ -148,28 +158,23 @@ def build(config: Config, reactor: Any) -> IService:
     outbound = take_out(current, keys, store, threads, rework, envelopes, reactor)
     portal = let_in(config, keys, store, threads, domains, outbound)
     budget = ContentBudget(config.smtp.max_content_in_flight_octets)
-    around = smtp_surroundings(config, portal, budget, tls, reactor)
-    connections = ConnectionLimit(
-        config.smtp.max_connections, config.smtp.max_connections_per_address
-    )
-    outside = SmtpFactory(around, connections, implicit_tls=False)
-    inside = SmtpFactory(around, connections, implicit_tls=True)
+    came = take_back(config, keys, store, threads, helpers, links, outbound, reactor)
+    around = smtp_surroundings(config, portal, budget, tls, came.reception, reactor)
+    smtp = smtp_doors(config, around, tls)
     https = site(config, portal, budget, threads, met.tracking, reactor, https=True)
     http = site(config, portal, budget, threads, met.tracking, reactor, https=False)
-    factories: dict[str, Any] = {
-        "smtp.starttls": outside,
-        "smtp.implicit_tls": TlsFactory(tls, inside),
-        "http.https": TLSMemoryBIOFactory(tls, False, https),
-        "http.http": http,
+    behind: dict[Endpoint, Any] = {
+        **smtp.behind,
+        **dict.fromkeys(config.http.https, TLSMemoryBIOFactory(tls, False, https)),
+        **dict.fromkeys(config.http.http, http),
     }
 
     # Ports stop first, so that nothing new comes; then whoever is at work; the store last.
     work = SideBySide(reactor)
-    fill(work, outbound.queue, outbound.nudges, SmtpSessions([outside, inside], reactor))
+    fill(work, outbound.queue, outbound.nudges, SmtpSessions(smtp.factories, reactor))
     fill(work, SiteService(https), SiteService(http))
     ports = SideBySide(reactor)
-    for key, claims in claimed.items():
-        fill(ports, *(PortService(reactor, port, factories[key]) for port in claims))
+    fill(ports, *(PortService(reactor, port, behind[each]) for each, port in claimed.items()))
     root = RootService(reactor, (ConfigError, StoreError))
     renewal = Renewal(
         current,
@@ -186,7 +191,7 @@ def build(config: Config, reactor: Any) -> IService:
     if config.dns.hosted:
         names, seconds = dns_names(config, reactor), config.dns.rotation_seconds
         fill(root, KeyRotation(store, names, threads.call, seconds, reactor))
-    fill(root, work, ports)
+    fill(root, came.arrivals, work, ports)
     calm_the_collector()
     return root
 
@@ -226,16 +231,17 @@ def make_state_directory(config: Config) -> None:
         raise ConfigError(f"state_dir: {directory} cannot be written to")
 
 
-def claim_ports(config: Config) -> dict[str, list[socket]]:
+def claim_ports(config: Config) -> dict[Endpoint, socket]:
     """
-    Every port that will be served, by the key that lists it.
+    Every port that will be served.
 
     Raises:
         ConfigError: one cannot be had.
     """
     return {
-        key: [claim(endpoint, key) for endpoint in endpoints]
+        endpoint: claim(endpoint, key)
         for key, endpoints in config.listeners().items()
+        for endpoint in endpoints
     }
 
 
@@ -263,10 +269,14 @@ def take_out(
     carrier = carrier_for(config, threads.call, reactor)
     contents = ContentSource(store)
     prefixes = (HEADER_PREFIX, *config.smtp.header_prefixes)
+    tracking = config.tracking
+    sender = tracking.feedback_sender or feedback_sender_of(config.hostname)
+    marked = [Stage("complaints", always, lambda draft: add_complaint_fields(draft, sender))]
     pipeline = Pipeline(
         [
             Stage("texts", always, rework.apply),
             Stage("instructions", always, lambda draft: remove_instructions(draft, prefixes)),
+            *(marked if tracking.complaint_fields else ()),
             Stage("received", always, lambda draft: add_received(draft, config.hostname)),
             # nothing may change a message that is signed
             Stage("dkim", always, Signing(store, threads.call).apply),
@@ -339,8 +349,81 @@ def let_in(
     return Portal(realm, [PasswordChecker(identities, verifier), TokenChecker(identities)])
 
 
+@frozen
+class Inbound:
+    """The parts that take in what comes by mail to our own addresses."""
+
+    reception: Reception
+    arrivals: Arrivals
+
+
+def take_back(
+    config: Config,
+    keys: KeySource,
+    store: Store,
+    threads: Threads,
+    helpers: Workers,
+    links: Links,
+    outbound: Outbound,
+    reactor: Any,
+) -> Inbound:
+    """Everything from a stranger's mail to what follows from it."""
+    written = config.smtp.postmaster
+    forwarding = Forwarding(
+        outbound.carrier.destination_of,
+        outbound.queue.added,
+        Mailbox.parse(written) if written else None,
+    )
+    kept = config.suppression
+    lifetimes = Lifetimes(kept.mailbox_seconds, kept.complaint_seconds, kept.manual_seconds)
+    arrivals = Arrivals(store, helpers.call, links.bounces, forwarding, reactor, lifetimes)
+    hosts = (config.hostname, config.tracking.host, config.tracking.bounce_host)
+    addresses = OwnAddresses(store, [mail_domain(each) for each in hosts], links.bounces)
+    reception = Reception(store, keys, addresses, arrivals.arrived, threads.call)
+    return Inbound(reception, arrivals)
+
+
+@frozen
+class SmtpDoors:
+    """
+    What serves SMTP connections.
+
+    Attributes:
+        behind: what makes sessions for a listener.
+    """
+
+    factories: tuple[SmtpFactory, ...]
+    behind: Mapping[Endpoint, Any]
+
+
+def smtp_doors(config: Config, around: Surroundings, tls: ServerTLS) -> SmtpDoors:
+    """A factory for each kind of listener: with TLS from the start or not, for strangers or not."""
+    settings = config.smtp
+    connections = ConnectionLimit(settings.max_connections, settings.max_connections_per_address)
+    made: list[SmtpFactory] = []
+    behind: dict[Endpoint, Any] = {}
+    for accept_local in (False, True):
+        outside, inside = (
+            SmtpFactory(around, connections, implicit_tls=implicit_tls, accept_local=accept_local)
+            for implicit_tls in (False, True)
+        )
+        made += (outside, inside)
+        for listeners, factory in (
+            (settings.starttls, outside),
+            (settings.implicit_tls, TlsFactory(tls, inside)),
+        ):
+            chosen = (each for each in listeners if (each in settings.accept_local) is accept_local)
+            behind |= dict.fromkeys(chosen, factory)
+    return SmtpDoors(tuple(made), behind)
+
+
 def smtp_surroundings(
-    config: Config, portal: Portal, budget: ContentBudget, tls: ServerTLS, reactor: Any
+    config: Config,
+    portal: Portal,
+    budget: ContentBudget,
+    tls: ServerTLS,
+    home: Home,
+    reactor: Any,
 ) -> Surroundings:
     """What every SMTP session uses."""
     settings = config.smtp
@@ -362,6 +445,7 @@ def smtp_surroundings(
         login_limit=FailureLimit(time.monotonic),
         clock=reactor,
         tls=tls,
+        home=home,
     )
 
 

@@ -33,6 +33,7 @@ MAY_IMPORT = {
 
 # What a part never imports.
 NEVER = {
+    "smtpeter.arrivals": {"smtpeter.smtp", "smtpeter.web"},
     "smtpeter.accounts": {"smtpeter.smtp", "smtpeter.web"},
     "smtpeter.events": {"smtpeter.smtp", "smtpeter.web"},
     "smtpeter.store": {"smtpeter.smtp", "smtpeter.web"},
@@ -41,6 +42,9 @@ NEVER = {
 }
 
 PURE = {
+    "smtpeter.arrivals.consequences",
+    "smtpeter.arrivals.reading",
+    "smtpeter.arrivals.tracing",
     "smtpeter.dns",
     "smtpeter.domains",
     "smtpeter.message",

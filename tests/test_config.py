@@ -362,6 +362,20 @@ class RuleTests(FileTestCase):
         config = self.loaded('[smtp]\nstarttls = ["0.0.0.0:25"]\naccept_local = ["0.0.0.0:25"]')
         self.assertEqual((Endpoint("0.0.0.0", 25),), config.smtp.accept_local)  # noqa: S104
 
+    def test_postmaster(self) -> None:
+        """What comes to postmaster is not sent on to itself."""
+        for host in ("mail.shop.example", "b.shop.example", "c.shop.example"):
+            [fault] = self.faults(
+                f'hostname = "mail.shop.example"\nsmtp.postmaster = "Abuse@{host}"\n'
+                'tracking.bounce_host = "b.shop.example"\ntracking.host = "c.shop.example"'
+            )
+            self.assertEqual(
+                f"smtp.postmaster: found Abuse@{host}; allowed: an address that is not our own",
+                fault,
+            )
+        config = self.loaded('hostname = "shop.example"\nsmtp.postmaster = "noor@SHOP.example"')
+        self.assertEqual("noor@shop.example", config.smtp.postmaster)
+
     def test_room(self) -> None:
         """A message of the largest size must fit into what may be in memory."""
         self.assertEqual(
@@ -475,6 +489,13 @@ class ValueTests(FileTestCase):
             ("database.url", '"sqlite:smtpeter.db"'),
             ("database.min_free", "100"),
             ("tls.certificate", "1"),
+            ("smtp.postmaster", '"noor"'),
+            ("smtp.postmaster", '"noor@192.0.2.1"'),
+            ("smtp.postmaster", '"no or@shop.example"'),
+            ("smtp.postmaster", '".@shop.example"'),
+            ("tracking.feedback_sender", '"shop"'),
+            ("tracking.feedback_sender", '"a:b:c:d"'),
+            ("tracking.complaint_fields", '"yes"'),
             ("smtp.starttls", '"0.0.0.0:25"'),
             ("smtp.starttls", '["localhost:25"]'),
             ("smtp.starttls", "[25]"),

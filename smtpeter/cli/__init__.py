@@ -4,6 +4,7 @@ import click
 
 from smtpeter import __version__
 from smtpeter.cli.accounts import account
+from smtpeter.cli.arrivals import arrivals
 from smtpeter.cli.check import check
 from smtpeter.cli.command import Commands
 from smtpeter.cli.dkim import dkim
@@ -24,5 +25,17 @@ def main() -> None:
     """Look after a mail sending service, while it runs and while it does not."""
 
 
-for command in (account, login, token, domain, dkim, dns, queue, message, link_key, check):
+for command in (
+    account,
+    login,
+    token,
+    domain,
+    dkim,
+    dns,
+    queue,
+    message,
+    arrivals,
+    link_key,
+    check,
+):
     main.add_command(command)

@@ -17,6 +17,7 @@ MAX_TEXT_CHARACTERS = 200
 MAX_PASSWORD_OCTETS = 1024
 
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9]{16}")
+_ARRIVAL = re.compile(r"[1-9][0-9]{0,18}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")  # fits the 32 bits that PostgreSQL gives it
 
 
@@ -121,6 +122,18 @@ def parse_message_id(text: str) -> str:
     if not _MESSAGE_ID.fullmatch(text):
         raise click.BadParameter(f"{text!r} is no message id; allowed are 16 letters and digits")
     return text
+
+
+def parse_arrival(text: str) -> int:
+    """
+    The key of an arrival.
+
+    Raises:
+        BadParameter: no arrival has such a key.
+    """
+    if not _ARRIVAL.fullmatch(text):
+        raise click.BadParameter(f"{text!r} is no arrival such as the list shows")
+    return int(text)
 
 
 def parse_password(octets: bytes) -> str:

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 from smtpeter.config.sections import Config
 
+# What takes mail at each of our hosts.
+_OURS = {"postmaster", "abuse", "dmarc"}
+
 Broken = tuple[tuple[str, ...], str]
 
 
@@ -16,6 +19,7 @@ def broken_rules(config: Config) -> Iterator[Broken]:
     yield from _listeners(config)
     yield from _room(config)
     yield from _smarthost(config)
+    yield from _postmaster(config)
     yield from _zone(config)
     yield from _pools(config)
 
@@ -95,6 +99,15 @@ def _smarthost(config: Config) -> Iterator[Broken]:
     if delivery.smarthost_username and delivery.tls == "none":
         allowed = f'allowed with {username}: "opportunistic" or "required" or "verified"'
         yield ("delivery.tls", username), f'found "none"; {allowed}'
+
+
+def _postmaster(config: Config) -> Iterator[Broken]:
+    """What is sent on to an address of our own would come again."""
+    local, _, host = config.smtp.postmaster.rpartition("@")
+    hosts = {config.hostname, config.tracking.host, config.tracking.bounce_host}
+    if host in hosts and local.lower() in _OURS:
+        keys = ("smtp.postmaster", "hostname", "tracking.host", "tracking.bounce_host")
+        yield keys, f"found {config.smtp.postmaster}; allowed: an address that is not our own"
 
 
 def _pools(config: Config) -> Iterator[Broken]:

@@ -68,6 +68,7 @@ class Smtp:
     )
     implicit_tls: tuple[Endpoint, ...] = key("implicit_tls", values.listeners, ["127.0.0.1:2465"])
     accept_local: tuple[Endpoint, ...] = key("accept_local", values.listeners, [])
+    postmaster: str = key("postmaster", values.mailbox_or_nothing, "")
     product: str = key("product", values.word, "smtpeter")
     enhanced_status_codes: bool = key("enhanced_status_codes", values.switch, False)
     header_prefixes: tuple[str, ...] = key("header_prefixes", values.field_name_prefixes, [])
@@ -129,11 +130,15 @@ class Tracking:
     What tracked links and addresses are made of; the hosts are filled in when loaded.
 
     Attributes:
+        complaint_fields: mail gets fields by which complaints find their message.
+        feedback_sender: the last part of Feedback-ID.
         places: a file that knows where addresses are; None for none.
     """
 
     host: str = key("host", values.host_or_nothing, "")
     bounce_host: str = key("bounce_host", values.host_or_nothing, "")
+    complaint_fields: bool = key("complaint_fields", values.switch, True)
+    feedback_sender: str = key("feedback_sender", values.feedback_sender, "")
     places: Path | None = key("places", values.file_or_nothing, "")
 
 

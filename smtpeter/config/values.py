@@ -30,6 +30,9 @@ MAX_ENTRIES = 1000  # of a list
 
 _FIELD_NAME_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,60}-")
 _WORD = re.compile(r"[!-~]{1,60}")
+_ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64}"
+_LOCAL_PART = re.compile(rf"(?=.{{1,64}}\Z){_ATOM}(?:\.{_ATOM})*")
+_FEEDBACK_SENDER = re.compile(r"[A-Za-z0-9-]{5,15}")
 _POOL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
 _DATABASE = re.compile(r"sqlite:///.+|postgresql://.+")
 
@@ -119,6 +122,19 @@ def host_or_nothing(value: object) -> str:
     if value == "":
         return ""
     return _parsed(parse_host, value, 'a host name such as "clicks.example.com", or ""')
+
+
+def mailbox_or_nothing(value: object) -> str:
+    """An e-mail address without quotes."""
+    if value == "":
+        return ""
+    return _parsed(_parse_mailbox, value, 'an e-mail address such as "noor@example.com", or ""')
+
+
+def feedback_sender(value: object) -> str:
+    if value == "" or (isinstance(value, str) and _FEEDBACK_SENDER.fullmatch(value)):
+        return value
+    raise NotAllowed('5 to 15 letters, digits and hyphens, or ""')
 
 
 def hosts(value: object) -> tuple[str, ...]:
@@ -260,6 +276,13 @@ def _parse_resolver(text: str) -> Endpoint:
     if not endpoint.is_address:
         raise ValueError(text)
     return endpoint
+
+
+def _parse_mailbox(text: str) -> str:
+    local, _, host = text.rpartition("@")
+    if not _LOCAL_PART.fullmatch(local) or is_ip_address(host):
+        raise ValueError(text)
+    return f"{local}@{parse_host(host)}"
 
 
 def _parse_address(text: str) -> str:

@@ -295,6 +295,7 @@ def draft_of(message: Message, content: Content) -> Draft:
         parcel.account_id,
         parcel.login,
         parcel.origin,
+        parcel.template_id,
     )
 
 

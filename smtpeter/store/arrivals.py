@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from attrs import field
-from sqlalchemy import Connection, Row, Select, exists, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, exists, func, insert, select, update
 
 from smtpeter.message.content import Content
 from smtpeter.store import dmarc, events, messages, suppressions
@@ -28,7 +28,31 @@ ARRIVAL = "arrival"  # the origin of its submission
 # What is looked at of the largest; reports stand in front of what they return.
 BEGINNING_OCTETS = 16 * 1024 * 1024
 
+# These are asked for each arrival. To put one together anew costs more than to run it.
 ADD_ARRIVAL = insert(arrivals)
+_UNFINISHED = arrivals.c.finished.is_(None)
+_COLUMNS = (*PARCEL_COLUMNS, *(each for each in arrivals.c if each.name != "submission"))
+_OF_SUBMISSION = submissions.c.key == arrivals.c.submission
+_ARRIVALS = select(*_COLUMNS).join(submissions, _OF_SUBMISSION)
+_OPEN: Select[Any] = (
+    select(*_COLUMNS, submissions.c.content, submissions.c.header_octets)
+    .join(submissions, _OF_SUBMISSION)
+    .where(arrivals.c.submission == bindparam("key"), _UNFINISHED)
+)
+_MESSAGE = (
+    select(messages_table, *PARCEL_COLUMNS)
+    .join(submissions, submissions.c.key == messages_table.c.submission)
+    .where(messages_table.c.id == bindparam("id"))
+)
+_CONCLUDE = (
+    update(arrivals)
+    .where(arrivals.c.submission == bindparam("key"), _UNFINISHED)
+    .values(
+        result=bindparam("new_result"),
+        message=func.coalesce(func.nullif(bindparam("new_message"), ""), arrivals.c.message),
+        finished=bindparam("new_finished"),
+    )
+)
 
 
 class Purpose(enum.Enum):
@@ -117,8 +141,8 @@ def unfinished(connection: Connection, limit: int) -> list[tuple[int, int]]:
     """The keys of what was not dealt with yet, the oldest first, each with its size in octets."""
     query = (
         select(arrivals.c.submission, submissions.c.octets)
-        .join(submissions, submissions.c.key == arrivals.c.submission)
-        .where(arrivals.c.finished.is_(None))
+        .join(submissions, _OF_SUBMISSION)
+        .where(_UNFINISHED)
         .order_by(arrivals.c.submission)
         .limit(limit)
     )
@@ -127,48 +151,40 @@ def unfinished(connection: Connection, limit: int) -> list[tuple[int, int]]:
 
 def opened(connection: Connection, key: int) -> Opened | None:
     """An arrival that was not dealt with yet; None when it was."""
-    query = _ARRIVALS.where(arrivals.c.submission == key, arrivals.c.finished.is_(None))
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_OPEN, {"key": key}).one_or_none()
     if row is None:
         return None
-    arrival = Arrival(parcel_of(row), row.recipient, Purpose(row.purpose), row.message)
+    arrival = _arrival(row)
     original = first_known(connection, [arrival.message] if arrival.message else [])
-    return Opened(arrival, beginning(connection, key), original)
+    return Opened(arrival, _beginning(connection, row), original)
 
 
-def beginning(connection: Connection, key: int) -> Content | None:
+def _beginning(connection: Connection, row: Row[Any]) -> Content | None:
     """The first `BEGINNING_OCTETS` of the content of a submission; None when it is gone."""
-    head = connection.execute(
-        select(submissions.c.content, submissions.c.header_octets).where(submissions.c.key == key)
-    ).one_or_none()
-    if head is None or head.content is None:
+    if row.content is None:
         return None
-    blocks: list[bytes] = [head.content]
-    query = (
-        select(content_blocks.c.octets)
-        .where(content_blocks.c.submission == key)
-        .order_by(content_blocks.c.number)
-        .execution_options(yield_per=1)
-    )
-    missing = BEGINNING_OCTETS - len(head.content)
-    with connection.execute(query) as found:
-        for block in found.scalars():
-            if missing <= 0:
-                break
-            blocks.append(block[:missing])
-            missing -= len(block)
-    return Content(tuple(blocks), head.header_octets)
+    blocks: list[bytes] = [row.content]
+    missing = min(row.octets, BEGINNING_OCTETS) - len(row.content)
+    if missing > 0:
+        query = (
+            select(content_blocks.c.octets)
+            .where(content_blocks.c.submission == row.key)
+            .order_by(content_blocks.c.number)
+            .execution_options(yield_per=1)
+        )
+        with connection.execute(query) as found:
+            for block in found.scalars():
+                blocks.append(block[:missing])
+                missing -= len(block)
+                if missing <= 0:
+                    break
+    return Content(tuple(blocks), row.header_octets)
 
 
 def first_known(connection: Connection, ids: Sequence[str]) -> Message | None:
     """The message of the first of these ids that there is."""
     for each in ids:
-        query = (
-            select(messages_table, *PARCEL_COLUMNS)
-            .join(submissions, submissions.c.key == messages_table.c.submission)
-            .where(messages_table.c.id == each)
-        )
-        row = connection.execute(query).one_or_none()
+        row = connection.execute(_MESSAGE, {"id": each}).one_or_none()
         if row is not None:
             return message_of(row, parcel_of(row))
     return None
@@ -189,11 +205,13 @@ def conclude(
     Args:
         forwarded: the message by which it is sent on.
     """
-    found: dict[str, Any] = {"result": conclusion.result, "finished": now}
-    if conclusion.message:
-        found["message"] = conclusion.message
-    unfinished = (arrivals.c.submission == key, arrivals.c.finished.is_(None))
-    if not connection.execute(update(arrivals).where(*unfinished).values(found)).rowcount:
+    found = {
+        "key": key,
+        "new_result": conclusion.result,
+        "new_message": conclusion.message,
+        "new_finished": now,
+    }
+    if not connection.execute(_CONCLUDE, found).rowcount:
         return False
     changes = [events.append(conclusion.happened)] if conclusion.happened else []
     if forwarded is not None:
@@ -235,15 +253,8 @@ def one(connection: Connection, key: int) -> Listed | None:
 
 
 def _listed(row: Row[Any]) -> Listed:
-    arrival = Arrival(parcel_of(row), row.recipient, Purpose(row.purpose), row.message)
-    return Listed(arrival, row.result, row.finished)
+    return Listed(_arrival(row), row.result, row.finished)
 
 
-_ARRIVALS: Select[Any] = select(
-    *PARCEL_COLUMNS,
-    arrivals.c.recipient,
-    arrivals.c.purpose,
-    arrivals.c.message,
-    arrivals.c.result,
-    arrivals.c.finished,
-).join(submissions, submissions.c.key == arrivals.c.submission)
+def _arrival(row: Row[Any]) -> Arrival:
+    return Arrival(parcel_of(row), row.recipient, Purpose(row.purpose), row.message)

@@ -56,7 +56,8 @@ class Draft:
             content is the same; 0 when it shares with none.
         account_id: whose message it is; None for reports of our own.
         login: which of their logins or tokens handed it in.
-        origin: by which door, "smtp" or "rest".
+        origin: by which door, "smtp" or "rest"; "arrival" for what is sent on as it came.
+        template_id: of the template that it was made of, 0 for none.
         runs: what was done in one stage on behalf of several.
     """
 
@@ -69,4 +70,5 @@ class Draft:
     account_id: int | None = None
     login: str = ""
     origin: str = ""
+    template_id: int = 0
     runs: tuple[Run, ...] = ()

@@ -37,7 +37,7 @@ Content-Type: message/delivery-status
 
 Reporting-MTA: dns; mx.mailbox.example
 
-Final-Recipient: rfc822; {recipient}
+Final-Recipient: rfc822; {failed}
 Action: {action}
 Status: {status}
 Remote-MTA: dns; store.mailbox.example
@@ -139,7 +139,7 @@ def content_of(text: str, **facts: str) -> Content:
     """A message, with what is in braces filled in."""
     given = {
         "bounce": BOUNCE,
-        "recipient": RECIPIENT,
+        "failed": RECIPIENT,
         "action": "failed",
         "status": "5.1.1",
         "diagnostic": f"550 5.1.1 <{RECIPIENT}>: user unknown",

@@ -20,7 +20,7 @@ class OctetsTests(SynchronousTestCase):
     """What comes out is what went in."""
 
     def test_octet_for_octet(self) -> None:
-        """With every feature off, a message gets a trace field and is else as it came."""
+        """With every feature off, a message gets three fields and is else as it came."""
         body = "dots\r\n.\r\n..\r\n...\r\n" + "x" * 2000 + "\r\n\tgr\u00fc\u00dfe\r\n\r\n \r\n"
         sent = mail(body=body)
         with Receiver() as receiver, Daemon(smarthost(receiver)) as daemon:
@@ -31,7 +31,10 @@ class OctetsTests(SynchronousTestCase):
         self.assertEqual([RECIPIENT], list(message.recipients))
         self.assertTrue(message.content.endswith(sent), message.content[:2000])
         added = message.content.removesuffix(sent)
-        self.assertRegex(added, re.compile(rb"\AReceived: from (?:.|\r\n[ \t])*\r\n\Z"))
+        fields = (
+            rb"\AReceived: from (?:.|\r\n[ \t])*\r\nX-Message-ID: \w{16}\r\nFeedback-ID: .*\r\n\Z"
+        )
+        self.assertRegex(added, re.compile(fields))
 
     def test_instructions(self) -> None:
         """Instruction fields never leave."""

@@ -1,0 +1,1 @@
+"""Mail that comes to addresses of our own: bounces, complaints, reports. Never submissions."""
