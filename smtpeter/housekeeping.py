@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from smtpeter.store import idempotency, images, retention
+from smtpeter.store import idempotency, images, retention, stspolicies, tlsresults
 from smtpeter.store.database import StoreError
 from smtpeter.store.store import Store
 from smtpeter.store.writer import WriterBusy
 
 ROUND_SECONDS = 3600.0
+RESULTS_SECONDS = 60 * 86_400.0  # for which results of TLS are told
 PAUSE_SECONDS = 0.1  # between batches, for the mail that wants to be written
 
 
 class Housekeeping(Service):
     """
-    Removes old contents, images that nobody needs, and answers that are no longer given again.
+    Removes old contents, images that nobody needs, answers that are no longer given again, and
+    what is known of the security of receivers and holds good no longer.
 
     Args:
         keep_seconds: how long the content of a submission stays after it came.
@@ -73,6 +76,8 @@ class Housekeeping(Service):
             if self._position == 0:
                 await self._store.transact(idempotency.forget_old, now)
                 await self._store.transact(images.forget_old, now)
+                await self._store.transact(stspolicies.forget_old, now)
+                await self._store.transact(tlsresults.forget_old, _day(now - RESULTS_SECONDS))
             self._position = await self._store.transact(
                 retention.drop_contents, now - self._keep_seconds, self._position or 0
             )
@@ -83,3 +88,8 @@ class Housekeeping(Service):
             self._later(self._round_seconds, self._begin)
         else:
             self._later(PAUSE_SECONDS, self._go_on)
+
+
+def _day(seconds: float) -> str:
+    """The day of a moment, as results of TLS have it."""
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()

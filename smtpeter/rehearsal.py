@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from smtpeter.config import Config, ConfigError, doubts
+from smtpeter.delivery.security.trust import read_authorities
 from smtpeter.events.places import Places
 from smtpeter.ports import bound
 from smtpeter.statelock import is_running
@@ -33,6 +34,7 @@ def rehearse(config: Config, now: dt.datetime) -> Findings:
         _state_directory(config),
         _certificate(config, now),
         _places(config),
+        _authorities(config),
         _database(config),
     ):
         try:
@@ -71,6 +73,12 @@ def _certificate(config: Config, now: dt.datetime) -> Iterator[str]:
 
 def _places(config: Config) -> Iterator[str]:
     Places.open(config.tracking.places)
+    yield from ()
+
+
+def _authorities(config: Config) -> Iterator[str]:
+    if config.delivery.ca_file is not None:
+        read_authorities(config.delivery.ca_file)
     yield from ()
 
 

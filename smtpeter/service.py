@@ -6,7 +6,6 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from socket import socket
 from typing import Any
@@ -41,6 +40,7 @@ from smtpeter.delivery.queue import DeliveryQueue
 from smtpeter.delivery.receivers import QueueSettings
 from smtpeter.delivery.reports import ReportWriter
 from smtpeter.delivery.schedule import Schedule
+from smtpeter.delivery.security.results import TlsResults
 from smtpeter.delivery.terms import terms_of
 from smtpeter.dnslookup import dns_names
 from smtpeter.events.places import Places
@@ -49,6 +49,7 @@ from smtpeter.housekeeping import Housekeeping
 from smtpeter.intake import Intake, IntakeSettings
 from smtpeter.lifecycle import RootService, SideBySide, StagedService
 from smtpeter.linkkeys import LinkKeys
+from smtpeter.listeners import smtp_listeners
 from smtpeter.message.address import Mailbox
 from smtpeter.message.deliverystatus import mail_domain
 from smtpeter.message.features import HEADER_PREFIX
@@ -59,12 +60,10 @@ from smtpeter.renewal import Current, Renewal
 from smtpeter.reworking import Reworking
 from smtpeter.rotation import KeyRotation
 from smtpeter.signing import Signing
-from smtpeter.smtp.factory import ConnectionLimit, SmtpFactory
 from smtpeter.smtp.server import ServerSettings, Surroundings
 from smtpeter.smtp.session import Limits
 from smtpeter.smtp.sessions import SmtpSessions
 from smtpeter.smtp.surroundings import Home
-from smtpeter.smtp.tlslayer import TlsFactory
 from smtpeter.statelock import StateLock
 from smtpeter.store import messages, queue
 from smtpeter.store.database import Database, StoreError
@@ -155,12 +154,13 @@ def build(config: Config, reactor: Any) -> IService:
     rework = reworking(store, links, domains, helpers)
     met = readers(config, store, threads, links, rework, places, reactor)
     envelopes = Envelopes(domains, links.bounces, config.tracking.bounce_host)
-    outbound = take_out(current, keys, store, threads, rework, envelopes, reactor)
+    results = TlsResults(store, reactor)
+    outbound = take_out(current, keys, store, results, threads, rework, envelopes, reactor)
     portal = let_in(config, keys, store, threads, domains, outbound)
     budget = ContentBudget(config.smtp.max_content_in_flight_octets)
     came = take_back(config, keys, store, threads, helpers, links, outbound, reactor)
     around = smtp_surroundings(config, portal, budget, tls, came.reception, reactor)
-    smtp = smtp_doors(config, around, tls)
+    smtp = smtp_listeners(config.smtp, around, tls)
     https = site(config, portal, budget, threads, met.tracking, reactor, https=True)
     http = site(config, portal, budget, threads, met.tracking, reactor, https=False)
     behind: dict[Endpoint, Any] = {
@@ -183,11 +183,10 @@ def build(config: Config, reactor: Any) -> IService:
         lambda: renew_places(places, threads),
         reactor,
     )
-    watch = CertificateWatch(tls, reactor)
     keeping = Housekeeping(store, config.database.keep_seconds, reactor)
     link_keys = LinkKeys(store, [links.identifiers, links.bounces], links.keys, reactor)
-    fill(root, lock, store, threads, helpers, met.recorder, watch, renewal)
-    fill(root, keeping, link_keys)
+    fill(root, lock, store, results, threads, helpers, met.recorder, renewal)
+    fill(root, CertificateWatch(tls, reactor), keeping, link_keys)
     if config.dns.hosted:
         names, seconds = dns_names(config, reactor), config.dns.rotation_seconds
         fill(root, KeyRotation(store, names, threads.call, seconds, reactor))
@@ -258,6 +257,7 @@ def take_out(
     current: Current,
     keys: KeySource,
     store: Store,
+    results: TlsResults,
     threads: Threads,
     rework: Reworking,
     envelopes: Envelopes,
@@ -266,7 +266,7 @@ def take_out(
     """Everything from the queue to the receivers."""
     config = current.config
     settings = config.delivery
-    carrier = carrier_for(config, threads.call, reactor)
+    carrier = carrier_for(config, store, results, threads.call, reactor)
     contents = ContentSource(store)
     prefixes = (HEADER_PREFIX, *config.smtp.header_prefixes)
     tracking = config.tracking
@@ -381,40 +381,6 @@ def take_back(
     addresses = OwnAddresses(store, [mail_domain(each) for each in hosts], links.bounces)
     reception = Reception(store, keys, addresses, arrivals.arrived, threads.call)
     return Inbound(reception, arrivals)
-
-
-@frozen
-class SmtpDoors:
-    """
-    What serves SMTP connections.
-
-    Attributes:
-        behind: what makes sessions for a listener.
-    """
-
-    factories: tuple[SmtpFactory, ...]
-    behind: Mapping[Endpoint, Any]
-
-
-def smtp_doors(config: Config, around: Surroundings, tls: ServerTLS) -> SmtpDoors:
-    """A factory for each kind of listener: with TLS from the start or not, for strangers or not."""
-    settings = config.smtp
-    connections = ConnectionLimit(settings.max_connections, settings.max_connections_per_address)
-    made: list[SmtpFactory] = []
-    behind: dict[Endpoint, Any] = {}
-    for accept_local in (False, True):
-        outside, inside = (
-            SmtpFactory(around, connections, implicit_tls=implicit_tls, accept_local=accept_local)
-            for implicit_tls in (False, True)
-        )
-        made += (outside, inside)
-        for listeners, factory in (
-            (settings.starttls, outside),
-            (settings.implicit_tls, TlsFactory(tls, inside)),
-        ):
-            chosen = (each for each in listeners if (each in settings.accept_local) is accept_local)
-            behind |= dict.fromkeys(chosen, factory)
-    return SmtpDoors(tuple(made), behind)
 
 
 def smtp_surroundings(

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.housekeeping import PAUSE_SECONDS, ROUND_SECONDS, Housekeeping
-from smtpeter.store import images, retention
+from smtpeter.store import images, retention, stspolicies, tlsresults
 from smtpeter.store.database import StoreUnavailable
 from smtpeter.store.store import Store
 
@@ -60,6 +60,13 @@ class HousekeepingTests(SynchronousTestCase):
         self.clock.pump([PAUSE_SECONDS] * 3)
         asked = [args for function, args in self.store.asked if function is images.forget_old]
         self.assertEqual([(1_000_000 + PAUSE_SECONDS,)], asked)
+
+    def test_security(self) -> None:
+        """So does what is known of the security of receivers, policies by their terms."""
+        self.clock.advance(PAUSE_SECONDS)
+        asked = dict(self.store.asked)
+        self.assertEqual((1_000_000 + PAUSE_SECONDS,), asked[stspolicies.forget_old])
+        self.assertEqual(("1969-11-13",), asked[tlsresults.forget_old])
 
     def test_every_hour(self) -> None:
         """An hour after the last batch it begins anew."""

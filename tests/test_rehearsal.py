@@ -16,6 +16,7 @@ from smtpeter.rehearsal import Findings, rehearse
 from smtpeter.selfsigned import LIFETIME, ensure_self_signed
 from smtpeter.statelock import StateLock
 from smtpeter.store.database import Database
+from tests.certificates import ordinary_authority
 from tests.events.mmdb import write_mmdb
 
 NOW = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
@@ -109,6 +110,17 @@ class RehearsalTests(SynchronousTestCase):
         self.assertEqual("tracking.places: ", fault[:17])
         self.assertIn(f"{self.directory}/cities.mmdb cannot be read", fault)
         write_mmdb(self.directory / "cities.mmdb", {})
+        self.assertEqual(Findings([], []), self.rehearse(further))
+
+    def test_authorities(self) -> None:
+        """A file of authorities that is missing or holds none is a fault that names the key."""
+        further = '[delivery]\nca_file = "authorities.pem"\n'
+        for _ in range(2):
+            [fault] = self.rehearse(further).faults
+            self.assertEqual("delivery.ca_file: ", fault[:18])
+            self.assertIn(f"{self.directory}/authorities.pem", fault)
+            (self.directory / "authorities.pem").write_text("noise")
+        (self.directory / "authorities.pem").write_bytes(ordinary_authority().pem())
         self.assertEqual(Findings([], []), self.rehearse(further))
 
     def test_newer_database(self) -> None:

@@ -181,6 +181,7 @@ def _completed(config: Config, base: Path) -> Config:
         delivery=attrs.evolve(
             config.delivery,
             smarthost_password_file=_below(base, config.delivery.smarthost_password_file),
+            ca_file=_below(base, config.delivery.ca_file),
             receivers=_complete_limits(config.delivery),
             pools=_complete_pools(config.delivery),
         ),

@@ -201,6 +201,9 @@ class Delivery:
     How messages leave.
 
     Attributes:
+        ca_file: authorities that are trusted besides those of the system.
+        mta_sts: the policies of domains are found, and kept to.
+        dnssec: the resolvers validate, and so are believed.
         receivers: the limits of receivers that have their own, complete.
         pools: that accounts and sender domains may be bound to.
         smarthost_password: what `smarthost_password_file` holds.
@@ -215,7 +218,10 @@ class Delivery:
     tls: str = key(
         "tls", values.one_of("none", "opportunistic", "required", "verified"), "opportunistic"
     )
+    ca_file: Path | None = key("ca_file", values.file_or_nothing, "")
+    mta_sts: bool = key("mta_sts", values.switch, True)
     resolvers: tuple[Endpoint, ...] = key("resolvers", values.resolvers, [])
+    dnssec: bool = key("dnssec", values.switch, False)
     port: int = key("port", values.whole_number(1, 65_535), 25)
     bind: str = key("bind", values.address_or_nothing, "")
     retry_seconds: tuple[int, ...] = key(

@@ -10,6 +10,8 @@ from smtpeter.delivery.capture import CaptureCarrier
 from smtpeter.delivery.carrier import ICarrier
 from smtpeter.delivery.carriers import carrier_for
 from smtpeter.delivery.connections import SmtpCarrier
+from smtpeter.delivery.security.results import TlsResults
+from tests.delivery.security.quickstore import QuickStore
 
 
 class CarrierForTests(SynchronousTestCase):
@@ -19,7 +21,16 @@ class CarrierForTests(SynchronousTestCase):
         """The carrier for what a configuration says of deliveries."""
         path = Path(self.mktemp())
         path.write_text(f'hostname = "mail.relay.example"\n[delivery]\n{text}\n')
-        return carrier_for(config.load(str(path)), self.fail, reactor or MemoryReactorClock())
+        reactor = reactor or MemoryReactorClock()
+        self.store = QuickStore()
+        self.results = TlsResults(self.store, reactor)  # type: ignore[arg-type]
+        return carrier_for(
+            config.load(str(path)),
+            self.store,  # type: ignore[arg-type]
+            self.results,
+            self.fail,
+            reactor,
+        )
 
     def test_capture(self) -> None:
         """In capture mode everything goes into one Maildir, and nothing to the network."""

@@ -36,18 +36,13 @@ class Trust:
         self._clock = clock
         self._renewing = False
         self._read = clock.seconds()
-        try:
-            self._context = verifying_context(ca_file)
-        except SSL.Error as error:
-            raise ConfigError(
-                f"delivery.ca_file: {ca_file} holds no certificates that can be read"
-            ) from error
+        self._context = read_authorities(ca_file)
 
     def verified(self, host: str, *, strict: bool = True) -> VerifiedTls:
         """What makes one connection to a host, by name or IP address, and has it prove that."""
         if not self._renewing and self._clock.seconds() - self._read >= READ_SECONDS:
             self._renewing = True
-            reading = self._in_thread(verifying_context, self._ca_file)
+            reading = self._in_thread(read_authorities, self._ca_file)
             reading.addCallbacks(self._renewed, self._not_renewed)
         return VerifiedTls(self._context, host, strict=strict)
 
@@ -62,3 +57,18 @@ class Trust:
     def _over(self) -> None:
         self._read = self._clock.seconds()
         self._renewing = False
+
+
+def read_authorities(ca_file: Path | None) -> SSL.Context:
+    """
+    The settings of clients that trust the authorities of the system, and those of a file.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    try:
+        return verifying_context(ca_file)
+    except SSL.Error as error:
+        raise ConfigError(
+            f"delivery.ca_file: {ca_file} holds no certificates that can be read"
+        ) from error
