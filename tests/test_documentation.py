@@ -27,9 +27,10 @@ from smtpeter.message.envelope import Recipient, Trace
 from smtpeter.message.features import Features
 from smtpeter.message.reply import Reply
 from smtpeter.smtp import answers, command, login, sasl, session
-from smtpeter.store import events, messages
+from smtpeter.store import events, messages, tlsresults
 from smtpeter.store.database import Database
 from smtpeter.store.messages import Message, Parcel, State
+from smtpeter.store.tlsresults import TlsCount
 from smtpeter.store.trackingkeys import existing_keys
 from tests.documentation import (
     ACCOUNT_PASSWORD,
@@ -48,6 +49,7 @@ NOW = 1_795_174_425.0  # 2026-11-20T11:33:45Z
 SECTIONS = (
     *("database", "tls", "smtp", "accounts", "suppression", "http", "tracking", "dns", "delivery"),
 )
+POLICY = json.dumps(["version: STSv1", "mode: enforce", "mx: *.example.org", "max_age: 604800"])
 # Lines of a session that need more than a database.
 NOT_OURS = ("cat", "cd", "export", "sqlite3", "twistd")
 
@@ -139,6 +141,26 @@ def make_link_key(state_dir: Path) -> None:
         existing_keys(connection, NOW - 365 * 86_400)
 
 
+def count_sessions(state_dir: Path) -> None:
+    """Sessions with two domains, on one day."""
+    found = [
+        TlsCount(
+            *("2026-11-20", "example.net", "no-policy-found", "mail.example.net"),
+            *("starttls-not-supported", 3, "[]"),
+        ),
+        TlsCount("2026-11-20", "example.org", "sts", "mx.example.org", "", 41, POLICY),
+        TlsCount(
+            *("2026-11-20", "example.org", "sts", "mx2.example.org"),
+            *("certificate-expired", 2, POLICY),
+        ),
+    ]
+    change = tlsresults.add(found)
+    database = Database.open("sqlite:///smtpeter.db", state_dir)
+    with closing(database), database.begin() as connection:
+        tlsresults.forget_old(connection, "2027-01-01")
+        connection.execute(change.statement, change.rows)
+
+
 class SessionTests(SynchronousTestCase):
     """Each page's command lines, run in order against a database of their own."""
 
@@ -173,6 +195,8 @@ class SessionTests(SynchronousTestCase):
                     continue
                 if step.command == "smtpeter queue" and not has_messages(self.state):
                     fill_queue(self.state)
+                if step.command.startswith("smtpeter tls-report"):
+                    count_sessions(self.state)
                 if step.command == "smtpeter link-key list":
                     make_link_key(self.state)
                 shown = self.without_directory(self.run_command(step.command))

@@ -14,6 +14,7 @@ from smtpeter.cli.linkkeys import link_key
 from smtpeter.cli.logins import login
 from smtpeter.cli.message import message
 from smtpeter.cli.queue import queue
+from smtpeter.cli.tlsreport import tls_report
 from smtpeter.cli.tokens import token
 
 __all__ = ["main"]
@@ -35,6 +36,7 @@ for command in (
     queue,
     message,
     arrivals,
+    tls_report,
     link_key,
     check,
 ):
