@@ -98,11 +98,31 @@ class CommandTests(CommandCase):
             "may_send": True,
             "smtp_account_login": True,
             "created": "2023-11-14T22:13:20Z",
+            "pool": "",
         }
         self.assertEqual([expected], self.document("account", "list"))
         text = self.text("account", "list")
         self.assertIn(NOOR, text)
         self.assertNotIn("$2b$", text)
+
+    def test_account_set(self) -> None:
+        """The name and the pool of an account are changed; what is not named stays."""
+        with self.config.open("a") as file:
+            file.write('[delivery.pools.news]\naddresses = ["192.0.2.17"]\n')
+        self.text("account", "add", NOOR, "--name", "Noor")
+        changed = self.document("account", "set", NOOR, "--pool", "news")
+        self.assertEqual([IDENTITY_SECONDS], self.slept)
+        self.assertEqual(("Noor", "news"), (changed["name"], changed["pool"]))
+        self.assertEqual([changed], self.document("account", "list"))
+        self.assertEqual(
+            f"The account {NOOR} is changed:\n\n    name  The shop\n    pool\n",
+            self.text("account", "set", NOOR, "--pool", "", "--name", "The shop"),
+        )
+        self.assertIn("nothing was named", self.complaint("account", "set", NOOR))
+        complaint = self.complaint("account", "set", NOOR, "--pool", "gone")
+        self.assertIn("there is no pool 'gone' in the configuration; there: news", complaint)
+        complaint = self.complaint("account", "set", "eva@club.example", "--name", "Eva")
+        self.assertIn("there is no account", complaint)
 
     def test_permission(self) -> None:
         """To forbid and to allow sending changes the account, and waits until it is in force."""

@@ -14,6 +14,8 @@ from smtpeter.cli.linkkeys import link_key
 from smtpeter.cli.logins import login
 from smtpeter.cli.message import message
 from smtpeter.cli.queue import queue
+from smtpeter.cli.quotas import quota
+from smtpeter.cli.suppressionfiles import suppression
 from smtpeter.cli.tlsreport import tls_report
 from smtpeter.cli.tokens import token
 
@@ -27,17 +29,7 @@ def main() -> None:
 
 
 for command in (
-    account,
-    login,
-    token,
-    domain,
-    dkim,
-    dns,
-    queue,
-    message,
-    arrivals,
-    tls_report,
-    link_key,
-    check,
+    *(account, login, token, quota, suppression),
+    *(domain, dkim, dns, queue, message, arrivals, tls_report, link_key, check),
 ):
     main.add_command(command)

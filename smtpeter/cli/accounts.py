@@ -9,8 +9,15 @@ import click
 
 from smtpeter.accounts.passwords import hash_password, new_password
 from smtpeter.cli.command import Commands, Operator, pass_operator
+from smtpeter.cli.credentials import require_change, shown
 from smtpeter.cli.output import answer, json_option, moment, table
-from smtpeter.cli.values import MAX_PASSWORD_OCTETS, parse_email, parse_line, parse_password
+from smtpeter.cli.values import (
+    MAX_PASSWORD_OCTETS,
+    known_pool,
+    parse_email,
+    parse_line,
+    parse_password,
+)
 from smtpeter.store import accounts as store
 from smtpeter.store.accounts import Account
 
@@ -54,18 +61,39 @@ def list_accounts(operator: Operator, *, as_json: bool) -> None:
     """List the accounts."""
     with operator.database() as database, database.connect() as connection:
         found = store.accounts(connection)
-    headings = ("account", "may send", "smtp login", "created", "name")
+    headings = ("account", "may send", "smtp login", "created", "pool", "name")
     rows = [
         (
             each.email,
             _yes_or_no(each.may_send),
             _yes_or_no(each.smtp_account_login),
             moment(each.created),
+            each.pool,
             each.name,
         )
         for each in found
     ]
     answer([_document(each) for each in found], table(headings, rows), as_json=as_json)
+
+
+@account.command("set")
+@email_argument
+@click.option("--name", metavar="TEXT", type=parse_line, help="Whose account it is.")
+@click.option("--pool", metavar="NAME", help="Of source addresses; '' for the usual ones.")
+@json_option
+@pass_operator
+def set_account(
+    operator: Operator, *, email: str, name: str | None, pool: str | None, as_json: bool
+) -> None:
+    """Change the name of an account, or the addresses that its mail is sent from."""
+    require_change(name, pool)
+    known_pool(pool, operator.config())
+    wanted = {key: value for key, value in (("name", name), ("pool", pool)) if value is not None}
+    with operator.database() as database, database.begin() as connection:
+        changed = store.change_account(connection, email, **wanted)
+    operator.let_it_take_effect()
+    text = f"The account {email} is changed:\n\n" + shown(name=changed.name, pool=changed.pool)
+    answer(_document(changed), text, as_json=as_json)
 
 
 @account.command("allow-sending")
@@ -145,6 +173,7 @@ def _document(account: Account) -> dict[str, Any]:
         "may_send": account.may_send,
         "smtp_account_login": account.smtp_account_login,
         "created": moment(account.created),
+        "pool": account.pool,
     }
 
 

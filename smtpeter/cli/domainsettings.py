@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeVar
 import click
 from attrs import evolve
 
-from smtpeter.cli.values import parse_email
+from smtpeter.cli.values import known_pool, parse_email
 from smtpeter.config import Config
 from smtpeter.dns.dmarc import POLICIES, WHOLE_PERCENTAGE, Dmarc
 from smtpeter.dns.spfrecord import LOOKUP_LIMIT, SpfError, looks_up, mechanism_term
@@ -167,7 +167,7 @@ def changes(said: Said, domain: SenderDomain, config: Config) -> dict[str, Any]:
         "https": None if said.https is None else said.https == "on",
         "dmarc": _dmarc(said, domain.dmarc),
         "addresses": _addresses(said, domain, config),
-        "pool": _pool(said.pool, config),
+        "pool": known_pool(said.pool, config),
         "mechanisms": _mechanisms(said, domain),
     }
     return {
@@ -225,15 +225,6 @@ def _addresses(said: Said, domain: SenderDomain, config: Config) -> tuple[str, .
     kept = [each for each in domain.addresses if each not in said.removed]
     kept += [each for each in said.addresses if each != ours]
     return _each_once(kept, MOST_ADDRESSES, "--address", "addresses")
-
-
-def _pool(name: str | None, config: Config) -> str | None:
-    if name and name not in config.delivery.pools:
-        known = ", ".join(config.delivery.pools) or "none"
-        raise click.BadParameter(
-            f"there is no pool {name!r} in the configuration; there: {known}", param_hint="--pool"
-        )
-    return name
 
 
 def _mechanisms(said: Said, domain: SenderDomain) -> tuple[str, ...]:

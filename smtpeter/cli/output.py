@@ -34,6 +34,11 @@ def moment_or_none(seconds: float | None) -> str | None:
     return None if seconds is None else moment(seconds)
 
 
+def counted(number: int, unit: str) -> str:
+    """Such as "1 message" or "3 messages"."""
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+
+
 def one_line(text: str, characters: int | None = None) -> str:
     """What others have said, without what would move a cursor; cut to so many characters."""
     shown = " ".join("".join(each if each.isprintable() else " " for each in text).split())

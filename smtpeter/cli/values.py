@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
 import click
 
+from smtpeter.config import Config
 from smtpeter.domains import DomainError, domain_name, sender_domain_name
 from smtpeter.message.address import AddressError, Mailbox
 from smtpeter.message.features import PRIORITIES, SWITCHES
 from smtpeter.store import settings
+from smtpeter.store.suppressions import address_key
+from smtpeter.units import parse_duration
 
 FEATURE_NAMES = (*SWITCHES, "images")
 MAX_TEXT_CHARACTERS = 200
 MAX_PASSWORD_OCTETS = 1024
+MOST_SECONDS = 100 * 366 * 86_400
 
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9]{16}")
 _ARRIVAL = re.compile(r"[1-9][0-9]{0,18}")
@@ -33,6 +38,37 @@ def parse_email(text: str) -> str:
     except AddressError as error:
         raise click.BadParameter(f"{text!r} is no e-mail address: {error}") from None
     return text.lower()
+
+
+def parse_address(text: str) -> str:
+    """
+    The address of a recipient, as suppression lists have it.
+
+    Raises:
+        BadParameter: it is none.
+    """
+    try:
+        return address_key(Mailbox.parse(text))
+    except AddressError as error:
+        raise click.BadParameter(f"{text!r} is no e-mail address: {error}") from None
+
+
+def parse_lifetime(text: str) -> float:
+    """
+    The seconds of such as "90d"; infinity for "never".
+
+    Raises:
+        BadParameter: it is neither, or lasts for no time.
+    """
+    if text == "never":
+        return math.inf
+    try:
+        seconds = parse_duration(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds <= MOST_SECONDS:
+        raise click.BadParameter(f"{text!r} is no duration such as 12h or 90d, and not never")
+    return float(seconds)
 
 
 def parse_domain(text: str) -> str:
@@ -122,6 +158,21 @@ def parse_message_id(text: str) -> str:
     if not _MESSAGE_ID.fullmatch(text):
         raise click.BadParameter(f"{text!r} is no message id; allowed are 16 letters and digits")
     return text
+
+
+def known_pool(name: str | None, config: Config) -> str | None:
+    """
+    The name of a pool of addresses; "" for none, None when nothing was said.
+
+    Raises:
+        BadParameter: the configuration has no such pool.
+    """
+    if name and name not in config.delivery.pools:
+        known = ", ".join(config.delivery.pools) or "none"
+        raise click.BadParameter(
+            f"there is no pool {name!r} in the configuration; there: {known}", param_hint="--pool"
+        )
+    return name
 
 
 def parse_arrival(text: str) -> int:

@@ -201,6 +201,11 @@ def set_password_hash(connection: Connection, email: str, password_hash: str) ->
     return _changed(connection, email, password_hash=password_hash)
 
 
+def change_account(connection: Connection, email: str, **values: str) -> Account:
+    """Change the `name` or the `pool` of an account. Raises `UnknownAccount`."""
+    return _changed(connection, email, **values)
+
+
 def login_by_username(connection: Connection, username: str) -> Login | None:
     """The login of that name, revoked or not."""
     row = _row(connection, _LOGINS.where(tables.logins.c.username == username))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 import attrs
 from sqlalchemy import ColumnElement, Connection, delete, exists, select
@@ -124,20 +125,14 @@ def suppress(
 
 def addition(account_id: int, added: Suppression) -> Change:
     """The change that puts an address on the list, unless it stands there for longer already."""
-    row = attrs.asdict(added) | {
-        "account_id": account_id,
-        # what a stranger said may not keep it from being recorded
-        "description": storable(added.description[:DESCRIPTION_CHARACTERS]),
-    }
-    return Change(ADD, [row])
+    return Change(ADD, [_row(account_id, added)])
 
 
 def add(connection: Connection, account_id: int, added: Iterable[Suppression]) -> None:
     """Put addresses on the list, as `addition` does."""
     remaining = iter(added)
     while some := list(islice(remaining, WRITTEN_AT_ONCE)):
-        rows = [row for each in some for row in addition(account_id, each).rows]
-        connection.execute(ADD, rows)
+        connection.execute(ADD, [_row(account_id, each) for each in some])
 
 
 def remove(connection: Connection, account_id: int, addresses: Sequence[str]) -> list[str]:
@@ -188,6 +183,19 @@ def forget_expired(connection: Connection, now: float) -> int:
         select(suppressions.c.id).where(suppressions.c.expires <= now).limit(FORGOTTEN_AT_ONCE)
     )
     return connection.execute(delete(suppressions).where(suppressions.c.id.in_(expired))).rowcount
+
+
+def _row(account_id: int, each: Suppression) -> dict[str, Any]:
+    return {
+        "account_id": account_id,
+        "address": each.address,
+        "reason": each.reason,
+        # what a stranger said may not keep it from being recorded
+        "description": storable(each.description[:DESCRIPTION_CHARACTERS]),
+        "message": each.message,
+        "created": each.created,
+        "expires": each.expires,
+    }
 
 
 _COLUMNS = tuple(suppressions.c[each.name] for each in attrs.fields(Suppression))
