@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as TimedOut
 from twisted.internet.interfaces import IReactorTime
 from twisted.names import client
@@ -44,7 +44,8 @@ class DnsNames:
         looking: Deferred[tuple[str, ...]] = Deferred.fromCoroutine(self._look_up(name, kind))
         try:
             return await looking.addTimeout(self._seconds, self._clock)
-        except TimedOut:
+        # of several who ask the same, the others hear of it when one of them gives up
+        except (TimedOut, CancelledError):
             raise NoAnswer(f"looking up {name}: no answer in time") from None
         except LookupFailed as error:
             raise NoAnswer(str(error)) from None

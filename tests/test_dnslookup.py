@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.names import dns
 from twisted.names.error import DNSServerError
@@ -73,6 +73,11 @@ class DnsNamesTests(SynchronousTestCase):
         self.clock.advance(ANSWER_SECONDS)
         error = self.failureResultOf(asking, NoAnswer)
         self.assertIn("slow.example: no answer in time", error.getErrorMessage())
+
+    def test_given_up_together(self) -> None:
+        """Who asks what somebody else has asked before gets no answer when that one gives up."""
+        self.zone.broken(SHOP, dns.TXT, CancelledError())
+        self.failureResultOf(self.ask(SHOP, "TXT"), NoAnswer)
 
     def test_other_kinds(self) -> None:
         """Nothing else is looked up."""
