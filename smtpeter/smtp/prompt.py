@@ -28,7 +28,9 @@ def write_promptly(transport: Any) -> None:
 
     def start_writing() -> None:
         nonlocal writing
-        if writing:  # a producer has more, while its last block is being sent
+        # A producer has more, while its last block is being sent; or there is nothing new to
+        # send, and Twisted wants to be called to close the connection.
+        if writing or not transport._tempDataBuffer:  # noqa: SLF001
             FileDescriptor.startWriting(transport)
             return
         writing = True
@@ -40,10 +42,4 @@ def write_promptly(transport: Any) -> None:
             # The reactor meets the same, and knows what is to be done about it.
             FileDescriptor.startWriting(transport)
 
-    def lose_connection(*arguments: object) -> None:
-        # Here Twisted asks to be called when it can write, not to send, but to close.
-        del transport.startWriting, transport.loseConnection
-        transport.loseConnection(*arguments)
-
     transport.startWriting = start_writing  # type: ignore[method-assign]
-    transport.loseConnection = lose_connection  # type: ignore[method-assign]

@@ -111,6 +111,18 @@ class PromptTests(SynchronousTestCase):
         self.assertEqual([transport], self.reactor.writers)
         self.assertEqual(CONNECTION_DONE, transport.doWrite())
 
+    def test_closed_by_tls(self) -> None:
+        """TLS of Twisted closes the connection below it by the method of the class."""
+        for room in (4, 1000):
+            transport = self.transport(room)
+            transport.write(b"alert")
+            FileDescriptor.loseConnection(transport)
+            self.assertIn(transport, self.reactor.writers)
+            result = None
+            while result is None:
+                result = transport.doWrite()
+            self.assertEqual((CONNECTION_DONE, b"alert"), (result, transport.sent))
+
     def test_producer(self) -> None:
         """A producer is not called from within itself over and over."""
         transport = self.transport()
