@@ -62,6 +62,8 @@ class AskingResolver(client.Resolver):
 
 
 class _Datagrams(dns.DNSDatagramProtocol):
+    noisy = False
+
     def writeMessage(self, message: dns.Message, address: tuple[str, int]) -> None:
         _ask_for_validation(message)
         super().writeMessage(message, address)
