@@ -10,20 +10,30 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from smtpeter.store import idempotency, images, retention, stspolicies, tlsresults
+from smtpeter.store import (
+    idempotency,
+    images,
+    quotas,
+    receivers,
+    retention,
+    stspolicies,
+    suppressions,
+    tlsresults,
+)
 from smtpeter.store.database import StoreError
 from smtpeter.store.store import Store
 from smtpeter.store.writer import WriterBusy
 
 ROUND_SECONDS = 3600.0
 RESULTS_SECONDS = 60 * 86_400.0  # for which results of TLS are told
+RECEIVERS_SECONDS = 30 * 86_400.0  # for which is known what was learnt of a receiver
 PAUSE_SECONDS = 0.1  # between batches, for the mail that wants to be written
 
 
 class Housekeeping(Service):
     """
     Removes old contents, images that nobody needs, answers that are no longer given again, and
-    what is known of the security of receivers and holds good no longer.
+    what is known of receivers and holds good no longer.
 
     Args:
         keep_seconds: how long the content of a submission stays after it came.
@@ -76,7 +86,10 @@ class Housekeeping(Service):
             if self._position == 0:
                 await self._store.transact(idempotency.forget_old, now)
                 await self._store.transact(images.forget_old, now)
+                await self._store.transact(suppressions.forget_expired, now)
+                await self._store.transact(quotas.forget_old, now)
                 await self._store.transact(stspolicies.forget_old, now)
+                await self._store.transact(receivers.forget_old, now - RECEIVERS_SECONDS)
                 await self._store.transact(tlsresults.forget_old, _day(now - RESULTS_SECONDS))
             self._position = await self._store.transact(
                 retention.drop_contents, now - self._keep_seconds, self._position or 0

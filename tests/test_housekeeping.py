@@ -7,8 +7,16 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smtpeter.housekeeping import PAUSE_SECONDS, ROUND_SECONDS, Housekeeping
-from smtpeter.store import images, retention, stspolicies, tlsresults
+from smtpeter.housekeeping import PAUSE_SECONDS, RECEIVERS_SECONDS, ROUND_SECONDS, Housekeeping
+from smtpeter.store import (
+    images,
+    quotas,
+    receivers,
+    retention,
+    stspolicies,
+    suppressions,
+    tlsresults,
+)
 from smtpeter.store.database import StoreUnavailable
 from smtpeter.store.store import Store
 
@@ -61,12 +69,21 @@ class HousekeepingTests(SynchronousTestCase):
         asked = [args for function, args in self.store.asked if function is images.forget_old]
         self.assertEqual([(1_000_000 + PAUSE_SECONDS,)], asked)
 
+    def test_lists(self) -> None:
+        """So do entries of suppression lists that have expired, and counts of quotas."""
+        self.clock.advance(PAUSE_SECONDS)
+        asked = dict(self.store.asked)
+        for forget in (suppressions.forget_expired, quotas.forget_old):
+            self.assertEqual((1_000_000 + PAUSE_SECONDS,), asked[forget])
+
     def test_security(self) -> None:
         """So does what is known of the security of receivers, policies by their terms."""
         self.clock.advance(PAUSE_SECONDS)
         asked = dict(self.store.asked)
         self.assertEqual((1_000_000 + PAUSE_SECONDS,), asked[stspolicies.forget_old])
         self.assertEqual(("1969-11-13",), asked[tlsresults.forget_old])
+        since = 1_000_000 + PAUSE_SECONDS - RECEIVERS_SECONDS
+        self.assertEqual((since,), asked[receivers.forget_old])
 
     def test_every_hour(self) -> None:
         """An hour after the last batch it begins anew."""
