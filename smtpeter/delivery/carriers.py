@@ -7,8 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from twisted.logger import Logger
+
 from smtpeter.config import Config
 from smtpeter.config.sections import Delivery
+from smtpeter.delivery import classification, providers
 from smtpeter.delivery.capture import CaptureCarrier, InThread
 from smtpeter.delivery.carrier import ICarrier
 from smtpeter.delivery.connecting import Connecting
@@ -31,6 +34,8 @@ MAILDIR = "capture"
 SUBMISSIONS_PORT = 465  # RFC 8314 section 7.3: TLS from the first octet
 GRACE_SECONDS = 5.0  # to say goodbye; the queue has waited for what was on its way
 
+_log = Logger()
+
 
 def carrier_for(
     config: Config, store: Store, results: TlsResults, in_thread: InThread, reactor: Any
@@ -47,6 +52,9 @@ def carrier_for(
     settings = config.delivery
     if settings.mode == "capture":
         return CaptureCarrier(config.state_dir / MAILDIR, in_thread)
+    # What refusals mean, and whose hosts are whose, is read before the first is asked for.
+    for prepare in (classification.prepare, providers.providers):
+        in_thread(prepare).addErrback(lambda failure: _log.failure("not read", failure))
     resolver = _resolver(settings, reactor)
     trust = Trust(settings.ca_file, in_thread, reactor)
     route: Route

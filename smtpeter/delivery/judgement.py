@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from attrs import evolve
 
+from smtpeter.delivery.classification import classify
 from smtpeter.delivery.schedule import Schedule
 from smtpeter.message.envelope import DEFAULT_NOTIFY
 from smtpeter.message.outcome import Outcome, Verdict
@@ -145,7 +146,9 @@ def event_of(message: Message, judged: Judgement, now: float, runs: Sequence[Run
         "description": outcome.text,
     }
     if judged.state is not State.DELIVERED:
-        details |= {"type": outcome.type, "state": outcome.state}
+        said = (outcome.code, outcome.status, outcome.text, outcome.state)
+        meaning = classify(*said).value
+        details |= {"type": outcome.type, "state": outcome.state, "class": meaning}
     if runs:
         details["stages"] = written_runs(runs)
     return message_event(message, KINDS[judged.state], now, details)

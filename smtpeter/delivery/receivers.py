@@ -156,6 +156,9 @@ class Receiver:
         if outcome.state in ("process", "bind"):  # it was our own affair
             self._pace.withdrawn()
             return None
+        if not outcome.code and outcome.verdict is Verdict.FAILED:  # it was that of the message
+            self._pace.withdrawn()
+            return None
         if not outcome.code:
             return self._heard_nothing(outcome, began, now)
         self._suspension.answered()

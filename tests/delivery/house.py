@@ -282,7 +282,7 @@ class FakeCarrier:
         self.looks: Callable[[Trip], None] = lambda _: None
         self.releases: Callable[[Trip], None] = lambda _: None
         self.stopping = False
-        self.ways: dict[str, Deferred[Way]] = {}
+        self.ways: dict[str, Callable[[], Way]] = {}
         self.asked: list[str] = []
 
     def destination_of(self, domain_key: str) -> str:
@@ -290,7 +290,8 @@ class FakeCarrier:
 
     def way_to(self, destination: str) -> Deferred[Way]:
         self.asked.append(destination)
-        return self.ways.get(destination) or succeed(Way(destination, destination, ()))
+        found = self.ways.get(destination, lambda: Way(destination, destination, ()))
+        return succeed(found())
 
     def carry(
         self,

@@ -1,11 +1,14 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter import config
+from smtpeter.delivery import classification, providers
 from smtpeter.delivery.capture import CaptureCarrier
 from smtpeter.delivery.carrier import ICarrier
 from smtpeter.delivery.carriers import carrier_for
@@ -16,6 +19,13 @@ from tests.delivery.security.quickstore import QuickStore
 
 class CarrierForTests(SynchronousTestCase):
     """Which carrier a configuration asks for."""
+
+    def setUp(self) -> None:
+        self.called: list[Callable[..., Any]] = []
+
+    def in_thread(self, function: Callable[..., Any], *_: object) -> Deferred[Any]:
+        self.called.append(function)
+        return Deferred()
 
     def carrier(self, text: str, reactor: Any = None) -> ICarrier:
         """The carrier for what a configuration says of deliveries."""
@@ -28,7 +38,7 @@ class CarrierForTests(SynchronousTestCase):
             config.load(str(path)),
             self.store,  # type: ignore[arg-type]
             self.results,
-            self.fail,
+            self.in_thread,
             reactor,
         )
 
@@ -37,12 +47,14 @@ class CarrierForTests(SynchronousTestCase):
         carrier = self.carrier('mode = "capture"', Clock())
         self.assertIsInstance(carrier, CaptureCarrier)
         self.assertEqual("capture", carrier.destination_of("mailbox.example"))
+        self.assertEqual([], self.called)
 
     def test_mx(self) -> None:
-        """To the world, each domain is a receiver."""
+        """To the world, mail waits by domain; what is known of receivers is read in a thread."""
         carrier = self.carrier('mode = "mx"\nresolvers = ["127.0.0.1:5300"]')
         self.assertIsInstance(carrier, SmtpCarrier)
         self.assertEqual("mailbox.example", carrier.destination_of("mailbox.example"))
+        self.assertEqual([classification.prepare, providers.providers], self.called)
 
     def test_smarthost(self) -> None:
         """With a smart host there is one receiver, whatever the domain."""

@@ -187,12 +187,13 @@ class EventTests(SynchronousTestCase):
             "description": "unknown",
             "type": "error",
             "state": "rcptto",
+            "class": "mailbox",
         }
         event = event_of(evolve(one, attempts=2), verdict, NOW)
         self.assertEqual(("failure", expected), (event.kind, event.details))
         delivered = event_of(one, Judgement(State.DELIVERED, DELIVERED, NOW), NOW)
         self.assertEqual("delivery", delivered.kind)
         self.assertEqual("0", delivered.details["attempt"])
-        self.assertFalse({"type", "state"} & set(delivered.details))
+        self.assertFalse({"type", "state", "class"} & set(delivered.details))
         deferral = event_of(one, Judgement(State.WAITING, DEFERRED, NOW), NOW)
         self.assertEqual(("deferral", "error"), (deferral.kind, deferral.details["type"]))

@@ -1,9 +1,13 @@
+from functools import partial
+
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.delivery import queue, windows
+from smtpeter.delivery.receivers import Receiver
+from smtpeter.delivery.route import Way
 from smtpeter.store.database import StoreUnavailable
-from smtpeter.store.messages import Message, State
+from smtpeter.store.messages import HIGH, Message, State
 from tests.delivery.house import DEFERRED, DELIVERED, FAILED, FakeLimits, House
 from tests.store.cases import CONTENT, NOW, message, parcel
 
@@ -167,6 +171,47 @@ class OrderTests(SynchronousTestCase):
                 house.carrier.answer(dead[0], evolve(DEFERRED, state="connect", code=0))
         self.assertEqual([A] * 10, [trip.receiver for trip in house.carrier.under_way])
 
+    def test_single_mail_beside_a_campaign(self) -> None:
+        """One account's campaign holds up a single mail of another by a few messages at most."""
+        house = House()
+        campaign = parcel(account_id=1)
+        for _ in range(300):
+            house.submit(message(destination=A, of=campaign))
+        for _ in range(100):
+            house.end()
+        single = message(destination=A, of=parcel(account_id=2))
+        house.submit(single)
+        behind = 0
+        while single.id not in house.carrier.ids:
+            house.end()
+            behind += 1
+        self.assertLessEqual(behind, 2)
+
+    def test_high_priority(self) -> None:
+        """What is urgent goes before what waits already, also of the same account."""
+        house = House()
+        for _ in range(100):
+            house.submit(message(destination=A, of=parcel(account_id=1)))
+        urgent = evolve(message(destination=A, of=parcel(account_id=1)), priority=HIGH)
+        house.submit(urgent)
+        house.end()
+        self.assertIn(urgent.id, house.under_way)
+
+    def test_domains_of_one_receiver(self) -> None:
+        """Domains with the same hosts share one receiver's connections."""
+        house = House()
+        for number in range(30):
+            name = f"{number}.example"
+            house.carrier.ways[name] = partial(Way, name, "hoster.example", ())
+            house.submit(message(destination=name))
+        self.assertEqual(10, len(house.under_way))
+        self.assertEqual({"hoster.example"}, {trip.receiver for trip in house.carrier.trips})
+        while house.under_way:
+            house.end()
+        self.assertEqual(30, len(house.carrier.trips))
+        house.clock.advance(queue.NEWS_SECONDS)
+        self.assertEqual("hoster.example", house.store.destinations["7.example"].receiver)
+
     def test_memory_is_shared(self) -> None:
         """Large messages to one receiver do not take all memory for contents."""
         house = House(budget_octets=1000, octets_per_receiver=400)
@@ -181,6 +226,49 @@ class OrderTests(SynchronousTestCase):
 
 class LimitsTests(SynchronousTestCase):
     """What receivers are spared."""
+
+    def test_learns(self) -> None:
+        """When a receiver wants less its mail pauses, comes again soon, and all is remembered."""
+        house = House()
+        house.submit(*[mail(A) for _ in range(40)])
+        house.submit(mail(B))
+        throttled = evolve(DEFERRED, state="mailfrom", code=421, status="4.7.28", text="too many")
+        for trip in [trip for trip in house.carrier.under_way if trip.receiver == A]:
+            house.carrier.answer(trip, throttled)
+        self.assertEqual([B], [trip.receiver for trip in house.carrier.under_way])
+        house.clock.advance(queue.NEWS_SECONDS)
+        self.assertIn("421 too many", house.store.receivers[A]["throttled"])
+        self.assertEqual(1, sum(trip.receiver == A for trip in house.carrier.under_way))
+        house.carrier.answer(house.carrier.under_way[-1], DELIVERED)
+        for _ in range(600):
+            house.clock.advance(1)
+            for trip in list(house.carrier.under_way):
+                house.carrier.answer(trip, DELIVERED)
+        self.assertEqual(41, len({trip.id for trip in house.carrier.trips}))
+
+    def test_remembers(self) -> None:
+        """What was learnt holds after a restart."""
+        house = House(start=False)
+        house.submit(mail(A))
+        receiver = Receiver(A, "", FakeLimits(), NOW)
+        until = receiver.heard(evolve(DEFERRED, text="try again in 5 minutes", code=421), NOW, NOW)
+        house.store.receivers[A] = receiver.as_dict()
+        house.queue.startService()
+        house.clock.advance(290)
+        self.assertEqual((NOW + 300, []), (until, house.under_way))
+        house.clock.advance(10)
+        self.assertEqual(1, len(house.under_way))
+
+    def test_expires_while_it_pauses(self) -> None:
+        """A message whose time is over fails, whether or not its receiver takes mail then."""
+        house = House()
+        house.submit(mail(A))
+        old = message(destination=A, of=parcel(deliver_by=NOW + 60))
+        house.submit(old)
+        for trip in list(house.carrier.under_way):
+            house.carrier.answer(trip, evolve(DEFERRED, code=421, text="try again in 1 hour"))
+        house.clock.advance(61)
+        self.assertEqual(State.FAILED, house.store.state(old))
 
     def test_rate(self) -> None:
         """A rate holds, and all mail goes out in the end."""

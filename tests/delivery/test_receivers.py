@@ -140,6 +140,12 @@ class SilenceTests(ReceiverCase):
         self.hear(DEAD)
         self.assertEqual(1, self.receiver.connections)
 
+    def test_no_mail_at_all(self) -> None:
+        """A domain that takes no mail is not asked, so it is not suspended for not answering."""
+        for _ in range(10):
+            self.hear(Outcome(Verdict.FAILED, "error", "dns", 0, "5.1.10", "takes no mail"))
+        self.assertEqual((0.0, 10), (self.wait(), self.receiver.connections))
+
     def test_lost_later(self) -> None:
         """A connection that breaks over a message says nothing of the receiver."""
         for _ in range(10):
