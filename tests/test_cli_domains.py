@@ -206,6 +206,20 @@ class DomainTests(CommandCase):
             self.text("domain", "add", NOOR, "shop.example", "--https", "on"),
         )
 
+    def test_settings_for_people(self) -> None:
+        """What is not as usual is told."""
+        words = ("--policy", "reject", "--startdate", "2031-01-01", "--spf", "mx", "--spf", "a")
+        said = self.text("domain", "add", NOOR, "shop.example", "--address", "a@b.example", *words)
+        self.assertIn(
+            "    bounces   bounces.shop.example\n"
+            "    policy    reject, 100 % from 2031-01-01\n"
+            "    reports   a@b.example\n"
+            "    spf       mx a\n",
+            said,
+        )
+        said = self.text("domain", "set", "shop.example", "--enddate", "2031-02-01")
+        self.assertIn("reject, 100 % from 2031-01-01 to 2031-02-01\n", said)
+
     def test_set(self) -> None:
         """What is named is changed, and the rest stays."""
         self.text("domain", "add", NOOR, "shop.example", "--bounces", "b.shop.example")

@@ -8,7 +8,12 @@ import click
 from attrs import evolve
 
 from smtpeter.cli.command import Commands, Operator, pass_operator
-from smtpeter.cli.credentials import email_argument, optional_email_argument, require_change
+from smtpeter.cli.credentials import (
+    email_argument,
+    optional_email_argument,
+    require_change,
+    shown,
+)
 from smtpeter.cli.domaindocuments import domain_documents
 from smtpeter.cli.domainrecords import (
     examined,
@@ -21,6 +26,7 @@ from smtpeter.cli.domainsettings import Said, changes, removing_options, setting
 from smtpeter.cli.output import answer, json_option, moment, table
 from smtpeter.cli.values import parse_domain, parse_email, parse_sender_domain
 from smtpeter.dns.checking import Checked, Status
+from smtpeter.dns.dmarc import Dmarc
 from smtpeter.dns.proof import new_proof
 from smtpeter.dns.records import Purpose
 from smtpeter.domains import DomainError, bounce_host_of, tracking_host_of
@@ -211,7 +217,24 @@ def _tracking(domain: SenderDomain) -> str:
 
 
 def _lines(domain: SenderDomain) -> str:
-    return f"    tracking  {_tracking(domain)}\n    bounces   {domain.bounce_host}"
+    """What is said of it; of most only what is not as usual."""
+    facts = {"tracking": _tracking(domain), "bounces": domain.bounce_host}
+    if domain.dmarc != Dmarc():
+        facts["policy"] = _policy(domain.dmarc)
+    for name, value in (
+        ("reports", ", ".join(domain.addresses)),
+        ("spf", " ".join(domain.mechanisms)),
+        ("pool", domain.pool),
+    ):
+        if value:
+            facts[name] = value
+    return shown(**facts)
+
+
+def _policy(dmarc: Dmarc) -> str:
+    dates = (f"from {dmarc.startdate}", f"to {dmarc.enddate}")
+    ramp = [text for day, text in zip((dmarc.startdate, dmarc.enddate), dates, strict=True) if day]
+    return ", ".join([dmarc.policy, " ".join([f"{dmarc.percentage} %", *ramp])])
 
 
 def _answer(
