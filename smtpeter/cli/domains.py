@@ -218,17 +218,15 @@ def _tracking(domain: SenderDomain) -> str:
 
 def _lines(domain: SenderDomain) -> str:
     """What is said of it; of most only what is not as usual."""
-    facts = {"tracking": _tracking(domain), "bounces": domain.bounce_host}
-    if domain.dmarc != Dmarc():
-        facts["policy"] = _policy(domain.dmarc)
-    for name, value in (
-        ("reports", ", ".join(domain.addresses)),
-        ("spf", " ".join(domain.mechanisms)),
-        ("pool", domain.pool),
-    ):
-        if value:
-            facts[name] = value
-    return shown(**facts)
+    facts = {
+        "tracking": _tracking(domain),
+        "bounces": domain.bounce_host,
+        "policy": "" if domain.dmarc == Dmarc() else _policy(domain.dmarc),
+        "reports": ", ".join(domain.addresses),
+        "spf": " ".join(domain.mechanisms),
+        "pool": domain.pool,
+    }
+    return shown(**{name: fact for name, fact in facts.items() if fact})
 
 
 def _policy(dmarc: Dmarc) -> str:

@@ -66,8 +66,15 @@ class SigningTests(SynchronousTestCase):
         with closing(database), database.begin() as connection:
             account = accounts.existing_account(connection, ACCOUNT).id
             for name in (DOMAIN, IDN, CLUB):
-                hosts: dict[str, Any] = {"tracking_host": f"clicks.{name}", "bounce_host": f"bounces.{name}"}
-                domain = domains.add_domain(connection, account, name, 1.0, approved=1.0, **hosts)
+                domain = domains.add_domain(
+                    connection,
+                    account,
+                    name,
+                    1.0,
+                    approved=1.0,
+                    tracking_host=f"clicks.{name}",
+                    bounce_host=f"bounces.{name}",
+                )
                 if name != IDN:  # there the daemon makes them, when mail comes
                     dkimkeys.add_own_keys(connection, domain, dkimkeys.new_keys(), 1.0)
             for name, selector, kind, always in (
