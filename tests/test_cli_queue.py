@@ -412,9 +412,13 @@ class CheckTests(CommandCase):
         """What works, but hardly as it is meant, is told, and is no fault."""
         with self.config.open("a") as config:
             config.write('[delivery]\nmode = "mx"\nconnections = 500\n')
-        [warning] = self.document("check")["warnings"]
-        self.assertIn("delivery.connections: 500", warning)
-        self.assertEqual(f"warning: {warning}\n{self.config} has no fault.\n", self.text("check"))
+        first, second = self.document("check")["warnings"]
+        self.assertIn("delivery.connections: 500", first)
+        self.assertIn("smtp.accept_local", second)
+        self.assertEqual(
+            f"warning: {first}\nwarning: {second}\n{self.config} has no fault.\n",
+            self.text("check"),
+        )
 
     def test_faults(self) -> None:
         """Every fault is reported, and the status is 1 with one line that names the first."""

@@ -400,6 +400,7 @@ class RuleTests(FileTestCase):
     def test_greedy_receiver(self) -> None:
         """A receiver that may have every place is doubtful, but allowed."""
         text = """
+            smtp.accept_local = ["127.0.0.1:2525"]
             [delivery]
             mode = "mx"
             connections = 20
@@ -418,6 +419,13 @@ class RuleTests(FileTestCase):
             ],
             [doubt.partition(" as del")[0] for doubt in doubts(self.loaded(text))],
         )
+
+    def test_no_way_home(self) -> None:
+        """Mail that leaves by itself while no bounce can come home is doubtful."""
+        [doubt] = doubts(self.loaded('delivery.mode = "mx"'))
+        self.assertTrue(doubt.startswith("smtp.accept_local: no listener takes bounces in"))
+        taken = 'smtp.accept_local = ["127.0.0.1:2525"]\ndelivery.mode = "mx"'
+        self.assertEqual([], list(doubts(self.loaded(taken))))
 
     def test_one_receiver_alone(self) -> None:
         """Where all mail goes the same way nobody is held up."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from attrs import evolve
 from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -28,6 +29,7 @@ from smtpeter.message.features import Features
 from smtpeter.message.reply import Reply
 from smtpeter.smtp import answers, command, login, sasl, session
 from smtpeter.store import events, messages, tlsresults
+from smtpeter.store.arrivals import ARRIVAL, Arrival, Conclusion, Purpose, additions, conclude
 from smtpeter.store.database import Database
 from smtpeter.store.messages import Message, Parcel, State
 from smtpeter.store.tlsresults import TlsCount
@@ -134,6 +136,32 @@ def fill_queue(state_dir: Path) -> None:
             connection.execute(change.statement, change.rows)
 
 
+def fill_arrivals(state_dir: Path) -> None:
+    """A bounce on the first of these messages, and a report for the postmaster."""
+    content = Content.from_octets(b"Subject: Undelivered Mail Returned to Sender\r\n\r\nGone.\r\n")
+    bounce = "cmq4h6z2hitt2boepmkfxelnnjd3r2xq@bounces.example.com"
+    came = (
+        (1, "", bounce, Purpose.BOUNCE, "U9ma8SNUmM5l4nQo", "report"),
+        (2, "noreply@example.net", "dmarc@mail.example.com", Purpose.REPORT, "", "dmarc"),
+    )
+    database = Database.open("sqlite:///smtpeter.db", state_dir)
+    with closing(database), database.begin() as connection:
+        for number, sender, recipient, purpose, message, result in came:
+            of = evolve(
+                waiting("0" * 16, "kees@example.org", 0, attempts=0).parcel,
+                key=1_838_258_560_000_000_000 + number,
+                account_id=None,
+                origin=ARRIVAL,
+                sender=Mailbox.parse(sender) if sender else None,
+                received=NOW - 60 + number,
+                octets=content.octets,
+            )
+            for change in additions(Arrival(of, recipient, purpose, message), content):
+                if change.rows:
+                    connection.execute(change.statement, change.rows)
+            conclude(connection, of.key, Conclusion(result), None, NOW)
+
+
 def make_link_key(state_dir: Path) -> None:
     """The key that the first start has made, a year ago."""
     database = Database.open("sqlite:///smtpeter.db", state_dir)
@@ -169,7 +197,10 @@ class SessionTests(SynchronousTestCase):
         self.addCleanup(shutil.rmtree, self.directory)
         self.state = self.directory / "state"
         self.file = self.directory / "smtpeter.toml"
-        settings = 'state_dir = "state"\naccounts.bcrypt_cost = 4\ndelivery.mode = "mx"\n'
+        settings = (
+            'state_dir = "state"\naccounts.bcrypt_cost = 4\ndelivery.mode = "mx"\n'
+            'smtp.accept_local = ["127.0.0.1:2525"]\n'
+        )
         self.file.write_text(settings, encoding="utf-8")
         self.patch(accounts, "new_password", lambda: ACCOUNT_PASSWORD)
         self.patch(logins, "new_password", lambda: PASSWORD)
@@ -195,6 +226,8 @@ class SessionTests(SynchronousTestCase):
                     continue
                 if step.command == "smtpeter queue" and not has_messages(self.state):
                     fill_queue(self.state)
+                if step.command == "smtpeter arrivals":
+                    fill_arrivals(self.state)
                 if step.command.startswith("smtpeter tls-report"):
                     count_sessions(self.state)
                 if step.command == "smtpeter link-key list":

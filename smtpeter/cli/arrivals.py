@@ -15,7 +15,7 @@ from smtpeter.store.arrivals import Listed
 from smtpeter.store.messages import load_content
 
 LATEST = 50
-ADDRESS_CHARACTERS = 40
+ADDRESS_CHARACTERS = 30
 # A terminal is no place for attachments.
 SHOWN_OCTETS = 64 * 1024
 WAITING = "waiting"

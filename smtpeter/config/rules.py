@@ -27,6 +27,16 @@ def broken_rules(config: Config) -> Iterator[Broken]:
 def doubts(config: Config) -> Iterator[str]:
     """What works, but hardly as the operator means it; each one line that begins with the key."""
     yield from _greedy_receivers(config)
+    yield from _no_way_home(config)
+
+
+def _no_way_home(config: Config) -> Iterator[str]:
+    """By REST, bounces are tracked unless a call says otherwise."""
+    if config.delivery.mode == "mx" and not config.smtp.accept_local:
+        yield (
+            "smtp.accept_local: no listener takes bounces in; those of mail with trackbounces on, "
+            "as mail by REST has it where nothing is said, are lost"
+        )
 
 
 def _greedy_receivers(config: Config) -> Iterator[str]:
