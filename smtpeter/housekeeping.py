@@ -25,7 +25,7 @@ from smtpeter.store.store import Store
 from smtpeter.store.writer import WriterBusy
 
 ROUND_SECONDS = 3600.0
-RESULTS_SECONDS = 60 * 86_400.0  # for which results of TLS are told
+RESULTS_SECONDS = 30 * 86_400.0  # for which results of TLS are told
 RECEIVERS_SECONDS = 30 * 86_400.0  # for which is known what was learnt of a receiver
 PAUSE_SECONDS = 0.1  # between batches, for the mail that wants to be written
 

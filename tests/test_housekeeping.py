@@ -81,7 +81,7 @@ class HousekeepingTests(SynchronousTestCase):
         self.clock.advance(PAUSE_SECONDS)
         asked = dict(self.store.asked)
         self.assertEqual((1_000_000 + PAUSE_SECONDS,), asked[stspolicies.forget_old])
-        self.assertEqual(("1969-11-13",), asked[tlsresults.forget_old])
+        self.assertEqual(("1969-12-13",), asked[tlsresults.forget_old])
         since = 1_000_000 + PAUSE_SECONDS - RECEIVERS_SECONDS
         self.assertEqual((since,), asked[receivers.forget_old])
 

@@ -25,7 +25,7 @@ from smtpeter.delivery.security.stspolicy import StsPolicy
 from smtpeter.delivery.security.tlsresult import PolicyType, TlsResult
 from smtpeter.delivery.security.trust import Trust
 from smtpeter.expiring import Expiring
-from smtpeter.message.outcome import Outcome, Verdict
+from smtpeter.message.outcome import Outcome
 from smtpeter.smtp.opening import ConnectFailed, Encryption
 from smtpeter.smtp.peer import Peer
 from smtpeter.values import frozen
@@ -209,7 +209,7 @@ class TlsPolicies:
             domain,
             partial(self._some_tls, host),
             policy_type=PolicyType.TLSA,
-            refusal=Peer(host).ended(Verdict.DEFERRED, "error", "dns", "4.4.3", text),
+            refusal=Peer(host).unproved(f"{text}; {host} may demand verified TLS"),
             flaw=TlsResult.DNSSEC_INVALID,
         )
 

@@ -232,7 +232,7 @@ class DaneTests(TlsCase):
         tls = self.tls(self.secure)
         assert tls.refusal is not None
         self.assertEqual(
-            (Verdict.DEFERRED, "dns", HOST),
+            (Verdict.DEFERRED, "starttls", HOST),
             (tls.refusal.verdict, tls.refusal.state, tls.refusal.host),
         )
         self.assertIn(TLSA_NAME, tls.refusal.text)
