@@ -108,6 +108,7 @@ def put_off(message: Message) -> list[Any]:
         "description": "Mailbox busy, come back later",
         "type": "error",
         "state": "rcptto",
+        "class": "mailbox",
     }
     reply = "450 Mailbox busy, come back later"
     return [
