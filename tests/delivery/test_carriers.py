@@ -8,6 +8,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter import config
+from smtpeter.config import ConfigError
 from smtpeter.delivery import classification, providers
 from smtpeter.delivery.capture import CaptureCarrier
 from smtpeter.delivery.carrier import ICarrier
@@ -55,6 +56,12 @@ class CarrierForTests(SynchronousTestCase):
         self.assertIsInstance(carrier, SmtpCarrier)
         self.assertEqual("mailbox.example", carrier.destination_of("mailbox.example"))
         self.assertEqual([classification.prepare, providers.providers], self.called)
+
+    def test_authorities(self) -> None:
+        """A file of authorities that cannot be read is a fault of the configuration."""
+        for mode in ('mode = "mx"', 'mode = "smarthost"\nsmarthost = "relay.example.net:587"'):
+            error = self.assertRaises(ConfigError, self.carrier, f'{mode}\nca_file = "none.pem"')
+            self.assertIn("delivery.ca_file", str(error))
 
     def test_smarthost(self) -> None:
         """With a smart host there is one receiver, whatever the domain."""

@@ -400,6 +400,24 @@ class DemandTests(ConnectingCase):
             self.noted,
         )
 
+    def test_never_in_clear(self) -> None:
+        """A host with which TLS fails is not tried in clear text, known to be broken or not."""
+
+        class Broken(MailHost):
+            """Hangs up instead of a handshake."""
+
+            def _start_tls(self) -> None:
+                self.transport.loseConnection()  # type: ignore[union-attr]
+
+        self.zone.mx("mailbox.example", (10, "mx1.mailbox.example"))
+        self.have(StsMode.ENFORCE, "mx1.mailbox.example")
+        self.internet.hosts[FIRST] = lambda: Broken(STARTTLS_OFFERED)
+        for _ in range(2):
+            self.assertEqual("starttls", self.failed().state)
+            self.tls.works_without("mx1.mailbox.example")
+        self.assertEqual([FIRST] * 2, self.internet.tried)
+        self.assertEqual([TlsResult.VALIDATION_FAILURE] * 2, [each for _, each in self.noted])
+
     def test_none_is_good(self) -> None:
         """When no host is good the message waits, and is told why."""
         self.have(StsMode.ENFORCE, "mx1.mailbox.example")
