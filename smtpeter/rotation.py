@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from smtpeter.dns.checking import key_fault
 from smtpeter.dns.names import Names, NoAnswer
+from smtpeter.expiring import Expiring
 from smtpeter.store import dkimkeys
 from smtpeter.store.database import StoreError
 from smtpeter.store.dkimkeys import KeyProblem, StoredKey
@@ -22,6 +23,9 @@ from smtpeter.threads import ThreadsEnded
 
 LOOK_SECONDS = 3600.0
 DOMAINS_AT_ONCE = 20
+# What keeps a key from signing is said once a day: some never lead into our zone.
+TOLD = 10_000
+TOLD_SECONDS = 86_400.0
 
 
 class KeyRotation(Service):
@@ -54,6 +58,7 @@ class KeyRotation(Service):
         self._clock = clock
         self._seconds = seconds
         self._looked_at = 0  # the last one of the round
+        self._told: Expiring[tuple[int, str], bool] = Expiring(clock.seconds, TOLD)
         self._call: IDelayedCall | None = None
 
     def startService(self) -> None:
@@ -97,12 +102,7 @@ class KeyRotation(Service):
         except NoAnswer as error:
             fault = str(error)
         if fault:
-            self._log.warn(
-                "the key {selector} of {domain} does not sign yet: {fault}",
-                selector=key.selector,
-                domain=domain.name,
-                fault=fault,
-            )
+            self._tell(domain, key, fault)
             return
         made = await self._in_thread(dkimkeys.new_key)
         try:
@@ -115,3 +115,14 @@ class KeyRotation(Service):
                 selector=key.selector,
                 domain=domain.name,
             )
+
+    def _tell(self, domain: SenderDomain, key: StoredKey, fault: str) -> None:
+        if self._told.get((domain.id, fault)):
+            return
+        self._told.put((domain.id, fault), True, TOLD_SECONDS)
+        self._log.warn(
+            "the key {selector} of {domain} does not sign yet: {fault}",
+            selector=key.selector,
+            domain=domain.name,
+            fault=fault,
+        )

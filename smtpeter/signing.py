@@ -50,7 +50,8 @@ class Signing:
 
     def apply(self, draft: Draft) -> Draft | Deferred[Draft]:
         """
-        Sign a message; reports of our own have no account, and go unsigned.
+        Sign a message. Without an account it stays as it is: reports of our own, and what came
+        by mail and is sent on, whose author may be forged.
 
         Fails with `StoreError`, and as calling a thread fails.
         """

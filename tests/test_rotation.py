@@ -9,7 +9,7 @@ from twisted.logger import capturedLogs, formatEvent
 
 from smtpeter.message.dkimkeys import Algorithm, DkimKey
 from smtpeter.message.dkimrecord import key_record
-from smtpeter.rotation import DOMAINS_AT_ONCE, LOOK_SECONDS, KeyRotation
+from smtpeter.rotation import DOMAINS_AT_ONCE, LOOK_SECONDS, TOLD_SECONDS, KeyRotation
 from smtpeter.store import accounts, dkimkeys
 from smtpeter.store.database import StoreUnavailable
 from smtpeter.store.domains import SenderDomain, domains
@@ -131,6 +131,9 @@ class RotationTests(DatabaseCase):
         name = "one._domainkey.shop.example"
         start = "the key one of shop.example does not sign yet: "
         self.assertEqual([f"{start}there is no TXT record at {name}"], self.look())
+        self.assertEqual([], self.look())
+        self.clock.pump([LOOK_SECONDS] * int(TOLD_SECONDS / LOOK_SECONDS - 2))
+        self.assertEqual([f"{start}there is no TXT record at {name}"], self.look())
         self.names.silent(name)
         self.assertEqual([f"{start}no answer for {name}"], self.look())
         self.names.records[name, "TXT"] = (key_record(KEYS[2]),)
@@ -152,7 +155,9 @@ class RotationTests(DatabaseCase):
         [said] = self.look()
         self.assertIn("signs now", said)
         self.assertEqual(1, self.selectors().count("one"))
-        self.assertEqual(DOMAINS_AT_ONCE, len(self.look()))
+        self.names.asked.clear()
+        self.look()
+        self.assertEqual(DOMAINS_AT_ONCE, len(self.names.asked))
 
     def test_not_approved(self) -> None:
         """A domain that is not approved, or has no keys, is left alone."""

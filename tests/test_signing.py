@@ -16,9 +16,9 @@ from smtpeter.store.database import StoreUnavailable
 from smtpeter.store.domains import change_domain
 from smtpeter.store.store import Store
 from smtpeter.transform.draft import Draft
+from tests.intakes import OpenStore
 from tests.store.cases import NOW, DatabaseCase
 from tests.store.test_domains import SHOP, added
-from tests.intakes import OpenStore
 from tests.transform.drafts import draft
 from tests.verifying import published, verdicts
 
