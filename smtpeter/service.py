@@ -35,6 +35,7 @@ from smtpeter.delivery.carriers import carrier_for
 from smtpeter.delivery.contents import ContentSource
 from smtpeter.delivery.courier import STORE_TROUBLE, Courier
 from smtpeter.delivery.envelopes import Envelopes
+from smtpeter.delivery.notices import DelayNotices
 from smtpeter.delivery.nudges import NudgeWatch
 from smtpeter.delivery.queue import DeliveryQueue
 from smtpeter.delivery.receivers import QueueSettings
@@ -171,7 +172,8 @@ def build(config: Config, reactor: Any) -> IService:
 
     # Ports stop first, so that nothing new comes; then whoever is at work; the store last.
     work = SideBySide(reactor)
-    fill(work, outbound.queue, outbound.nudges, SmtpSessions(smtp.factories, reactor))
+    fill(work, outbound.queue, outbound.nudges, outbound.notices)
+    fill(work, SmtpSessions(smtp.factories, reactor))
     fill(work, SiteService(https), SiteService(http))
     ports = SideBySide(reactor)
     fill(ports, *(PortService(reactor, port, behind[each]) for each, port in claimed.items()))
@@ -251,6 +253,7 @@ class Outbound:
     carrier: ICarrier
     queue: DeliveryQueue
     nudges: NudgeWatch
+    notices: DelayNotices
 
 
 def take_out(
@@ -305,7 +308,14 @@ def take_out(
     book = ReceiverBook(lambda way: terms_of(current.config.delivery, way))
     waiting = DeliveryQueue(store, courier, carrier, contents, book, limits, reactor)
     nudges = NudgeWatch(store, queue.has_nudges, queue.take_nudges, waiting.nudged, reactor)
-    return Outbound(carrier, waiting, nudges)
+    notices = DelayNotices(
+        store,
+        waiting.tell_delay,
+        waiting.is_on_its_way,
+        settings.delay_notice_seconds,
+        reactor,
+    )
+    return Outbound(carrier, waiting, nudges, notices)
 
 
 def lifetimes(config: Config) -> Lifetimes:

@@ -23,6 +23,7 @@ from smtpeter.delivery.judgement import (
     event_of,
     expired,
     fault_of_ours,
+    held_up,
     judge,
     skipped_event,
 )
@@ -34,6 +35,7 @@ from smtpeter.message.envelope import Envelope
 from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.store import events, messages
 from smtpeter.store.database import StorageFull, StoreUnavailable, ValueRefused
+from smtpeter.store.due import noticed
 from smtpeter.store.messages import Message, State
 from smtpeter.store.store import Store
 from smtpeter.store.suppressions import USUAL, Lifetimes
@@ -242,6 +244,27 @@ class Courier:
                 reply=reply,
             )
         return Concluded(judged, report)
+
+    async def tell_delay(self, message: Message) -> tuple[Message, Content] | None:
+        """
+        Report to the sender that a message waits, without an attempt. It waits on as it did.
+
+        Returns:
+            The report, stored and due.
+
+        Raises:
+            Interrupted: the service stops.
+        """
+        now = self._clock.seconds()
+        judged = Judgement(State.WAITING, held_up(), message.due, "delayed")
+        content = await self._patiently(self._contents.get, message.parcel.key)
+        report = await self._report(message, judged, content, now)
+        changes = [noticed(message, judged.outcome.text, now)]
+        changes.append(events.append([event_of(message, judged, now)]))
+        if report is not None:
+            changes += messages.additions(report[0].parcel, report[1], [report[0]])
+        await self._patiently(self._store.commit, *changes)
+        return report
 
     async def _report(
         self, message: Message, judged: Judgement, content: Content | None, now: float

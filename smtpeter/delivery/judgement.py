@@ -97,6 +97,12 @@ def suppressed(reason: str, since: float) -> Outcome:
     return _before_the_attempt(Verdict.FAILED, "error", "5.7.1", text)
 
 
+def held_up() -> Outcome:
+    """What is told of a message for which no attempt has been made for long."""
+    text = "The message has to wait before it can be delivered"
+    return _before_the_attempt(Verdict.DEFERRED, "timeout", "4.4.7", text)
+
+
 def fault_of_ours() -> Outcome:
     """The outcome of an attempt that a fault of this program prevented."""
     return _before_the_attempt(Verdict.DEFERRED, "error", "4.3.0", "Internal error")

@@ -273,6 +273,28 @@ class DeliveryQueue(Service):
 
     # One message.
 
+    def is_on_its_way(self, message: Message) -> bool:
+        """Whether an attempt is being made, or one is about to begin."""
+        lane = self._lanes.get(message.stream)
+        if lane is None or message.id not in lane.held:
+            return False
+        return all(each.id != message.id for each in lane.window)
+
+    async def tell_delay(self, message: Message) -> None:
+        """
+        Tell the sender of a message that it has to wait.
+
+        Raises:
+            Interrupted: the service stops.
+        """
+        report = await self._courier.tell_delay(message)
+        lane = self._lanes.get(message.stream)
+        if lane is not None:  # what it has in memory does not know of the notice
+            lane.empty_window()
+            self._alarm.note(message.stream, message.due)
+        if report is not None:
+            self.added([report[0]], report[1])
+
     def _concluded(self, lane: Lane, message: Message, concluded: Concluded | None) -> None:
         if concluded is None:
             self._windows.let_go_later(lane, [message.id])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select, update
@@ -85,6 +86,35 @@ def due_messages(connection: Connection, stream: Stream, now: float, limit: int)
     return Due(found, _next_due(connection, stream, now), unreadable)
 
 
+def without_notice(
+    connection: Connection, now: float, delay_notice_seconds: float, limit: int
+) -> list[Message]:
+    """
+    Waiting messages whose senders want to know of a delay, and have not been told by an attempt
+    since so many seconds after they handed them in. One that cannot be read is passed over.
+    """
+    told_since = submissions.c.received + delay_notice_seconds
+    query = (
+        select(messages, *PARCEL_COLUMNS)
+        .join(submissions, submissions.c.key == messages.c.submission)
+        .where(
+            IS_WAITING,
+            messages.c.notify.is_not(None),
+            messages.c.notify.like("%DELAY%"),
+            submissions.c.sender != "",
+            told_since <= now,
+            func.coalesce(messages.c.attempted, submissions.c.received) < told_since,
+        )
+        .limit(limit)
+    )
+    parcels: dict[int, Parcel] = {}
+    found = []
+    for row in connection.execute(query):
+        with suppress(Unreadable):
+            found.append(read_message(row, parcels))
+    return found
+
+
 def _next_due(connection: Connection, stream: Stream, now: float) -> float | None:
     query = select(func.min(messages.c.due)).where(*_of(stream), messages.c.due > now)
     due: float | None = connection.execute(query).scalar_one()
@@ -114,6 +144,17 @@ def read_message(row: Row[Any], parcels: dict[int, Parcel]) -> Message:
         return message_of(row, parcels[row.key])
     except Exception as fault:  # whatever it is, other messages have nothing to do with it
         raise Unreadable(row, fault) from fault
+
+
+def noticed(message: Message, reply: str, now: float) -> Change:
+    """The change that records that a sender was told of a delay; the message waits on as it did."""
+    row = {
+        "message": message.id,
+        "new_due": message.due,
+        "new_attempted": now,
+        "new_reply": reply,
+    }
+    return Change(PUT_OFF, [row])
 
 
 def put_off(unreadable: Unreadable, due: float, now: float) -> list[Change]:

@@ -191,6 +191,13 @@ Index(
     postgresql_where=text("state = 0"),
 )
 
+Index(
+    "ix_messages_notify",  # few senders say whether they want to be told
+    messages.c.submission,
+    sqlite_where=text("state = 0 AND notify IS NOT NULL"),
+    postgresql_where=text("state = 0 AND notify IS NOT NULL"),
+)
+
 # Everything that happens to a message. Rows are appended and never changed, and each
 # tells its story alone, so that messages can be purged without losing their history.
 events = Table(

@@ -29,7 +29,7 @@ from smtpeter.message.envelope import Envelope
 from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.store import events, messages, receivers, suppressions
 from smtpeter.store.database import StoreUnavailable
-from smtpeter.store.due import PUT_OFF, Due, Unreadable, due_messages
+from smtpeter.store.due import PUT_OFF, Due, Unreadable, due_messages, without_notice
 from smtpeter.store.keys import KeySource
 from smtpeter.store.messages import Message, State, Stream
 from smtpeter.store.writer import Change
@@ -106,6 +106,7 @@ class FakeStore:
         known: dict[Callable[..., Any], Callable[..., Any]] = {
             messages.waiting_streams: self._waiting_streams,
             receivers.load: lambda: dict(self.receivers),
+            without_notice: self._without_notice,
             messages.load_content: self.contents.get,
             due_messages: self._due_messages,
         }
@@ -180,6 +181,14 @@ class FakeStore:
         self.receivers |= json.loads(json.dumps(news.states))
         self.destinations |= {each.name: each for each in news.found}
 
+    def _without_notice(self, now: float, seconds: float, limit: int) -> list[Message]:
+        return [
+            each
+            for each in self._waiting()
+            if "DELAY" in (each.recipient.notify or ())
+            if (each.attempted or each.parcel.received) < each.parcel.received + seconds <= now
+        ][:limit]
+
     def _due_messages(self, stream: Stream, now: float, limit: int) -> Due:
         waiting = [each for each in self._waiting() if each.stream == stream]
         due = sorted((each for each in waiting if each.due <= now), key=lambda each: each.due)
@@ -221,7 +230,9 @@ class FakeStore:
             self.suppressions.append(row)
         elif statement is PUT_OFF:
             stored = self.rows[row["message"]]
-            stored.message = evolve(stored.message, due=row["new_due"])
+            stored.message = evolve(
+                stored.message, due=row["new_due"], attempted=row["new_attempted"]
+            )
         else:
             raise AssertionError(statement)
 

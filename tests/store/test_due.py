@@ -3,12 +3,12 @@ from typing import Any
 from sqlalchemy import update
 
 from smtpeter.store import messages, queue
-from smtpeter.store.due import Due, Unreadable, due_messages, put_off
+from smtpeter.store.due import Due, Unreadable, due_messages, noticed, put_off, without_notice
 from smtpeter.store.events import events_of
-from smtpeter.store.messages import NORMAL, Message, Stream
+from smtpeter.store.messages import NORMAL, Message, State, Stream
 from smtpeter.store.tables import messages as table
 from smtpeter.store.tables import submissions
-from tests.store.cases import NOW, DatabaseCase, OnPostgresql, message
+from tests.store.cases import NOW, DatabaseCase, OnPostgresql, message, parcel
 
 HERE = "mailbox.example"
 DAY = 86_400
@@ -32,6 +32,46 @@ class DueTests(DueCase):
         self.assertEqual(NOW + 7, self.due().later)
         self.assertIsNone(self.due(NOW + 9).later)
         self.assertIsNone(self.due(destination="other.example").later)
+
+
+class NoticeTests(DatabaseCase):
+    """Whose senders are to be told of a delay."""
+
+    def found(self, now: float = NOW) -> list[str]:
+        with self.database.connect() as connection:
+            return sorted(each.id for each in without_notice(connection, now, 100.0, 10))
+
+    def test_asked_for(self) -> None:
+        """Those who asked for it, once the time is over; others are left in peace."""
+        asked = message(notify=frozenset({"DELAY", "FAILURE"}))
+        self.store(asked)
+        self.store(message(notify=frozenset({"SUCCESS"})))
+        self.store(message())
+        self.store(message(notify=frozenset({"DELAY"}), of=parcel("")))
+        self.assertEqual([], self.found(NOW + 99))
+        self.assertEqual([asked.id], self.found(NOW + 100))
+
+    def test_told(self) -> None:
+        """Not those who were told, by an attempt since or by a notice; it waits on as it did."""
+        tried, told = (message(notify=frozenset({"DELAY"})) for _ in range(2))
+        self.store(tried)
+        self.store(told)
+        changes = [
+            messages.outcome(tried, State.WAITING, due=NOW, reply="", now=NOW + 101),
+            noticed(told, "has to wait", NOW + 102),
+        ]
+        with self.database.begin() as connection:
+            for change in changes:
+                connection.execute(change.statement, change.rows)
+        self.assertEqual([], self.found(NOW + 200))
+        stream = Stream(HERE, 0, NORMAL, "")
+        with self.database.connect() as connection:
+            [again] = [
+                each
+                for each in due_messages(connection, stream, NOW, 10).found
+                if each.id == told.id
+            ]
+        self.assertEqual((0, NOW, NOW + 102), (again.attempts, again.due, again.attempted))
 
 
 class UnreadableTests(DueCase):
@@ -116,6 +156,10 @@ class UnreadableTests(DueCase):
 
 
 class DueOnPostgresqlTests(OnPostgresql, DueTests):
+    """The same on PostgreSQL."""
+
+
+class NoticeOnPostgresqlTests(OnPostgresql, NoticeTests):
     """The same on PostgreSQL."""
 
 

@@ -188,6 +188,15 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 0"),
     )
 
+    op.create_index(
+        "ix_messages_notify",
+        "messages",
+        ["submission"],
+        unique=False,
+        sqlite_where=sa.text("state = 0 AND notify IS NOT NULL"),
+        postgresql_where=sa.text("state = 0 AND notify IS NOT NULL"),
+    )
+
     with op.batch_alter_table("nudges", schema=None) as batch_op:
         batch_op.alter_column("receiver", new_column_name="destination")
 
