@@ -76,9 +76,9 @@ class NoticesTests(SynchronousTestCase):
     def test_many(self) -> None:
         """Of very many some are told in each round."""
         waiting = parcel(received=NOW - 2 * NOTICE_SECONDS)
-        later = [
-            message(destination=A, due=NOW + 1e6, of=waiting, notify=DELAY) for _ in range(150)
-        ]
+        for _ in range(150):
+            later = message(destination=A, due=NOW + 1e6, of=waiting, notify=DELAY)
+            self.house.store.put(later)
         self.house.clock.advance(ROUND_SECONDS)
         self.assertEqual(AT_ONCE, len(self.reports()))
         self.house.clock.advance(ROUND_SECONDS)
