@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -71,7 +72,7 @@ class CaptureCarrier:
 
     def _delivered(self, path: Path) -> Outcome:
         reply = Reply(250, "2.0.0", f"written to {path}")
-        return Peer(RECEIVER).delivered(reply, dsn_passed_on=False)
+        return evolve(Peer(RECEIVER).delivered(reply, dsn_passed_on=False), final=True)
 
     def _not_written(self, failure: Failure, message_id: str) -> Outcome:
         self._log.failure("{message_id} was not captured", failure, message_id=message_id)

@@ -54,8 +54,10 @@ def judge(
         retry_at: when its receiver wants it to come again, if it said so.
     """
     if outcome.verdict is Verdict.DELIVERED:
-        relayed = _wants(message, "SUCCESS") and not outcome.dsn_passed_on
-        return Judgement(State.DELIVERED, outcome, now, "relayed" if relayed else "")
+        told = _wants(message, "SUCCESS") and not outcome.dsn_passed_on
+        # RFC 3464 section 2.3.3: beyond a server without DSN nobody knows what becomes of it
+        action = "delivered" if outcome.final else "relayed"
+        return Judgement(State.DELIVERED, outcome, now, action if told else "")
     if outcome.verdict is Verdict.FAILED:
         return failed(message, outcome, now)
     due = schedule.next_attempt(

@@ -34,6 +34,7 @@ class Outcome:
         remote_address: the IP address we sent to, "" when there was no connection.
         tls: "" for clear text, else protocol and cipher, and "verified" where it was.
         dsn_passed_on: the server took over the sender's wishes for notifications (RFC 3461).
+        final: the message is where its recipient reads it, and goes no further.
     """
 
     verdict: Verdict
@@ -47,3 +48,4 @@ class Outcome:
     remote_address: str = ""
     tls: str = ""
     dsn_passed_on: bool = False
+    final: bool = False

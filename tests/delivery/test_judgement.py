@@ -61,6 +61,9 @@ class JudgeTests(SynchronousTestCase):
     def test_relayed(self) -> None:
         """Who asked for it is told of the success, unless the next server will tell."""
         self.assertEqual("relayed", judged(DELIVERED, **wish("SUCCESS")).action)
+        final = evolve(DELIVERED, final=True)
+        self.assertEqual("delivered", judged(final, **wish("SUCCESS")).action)
+        self.assertEqual("", judged(final).action)
         passed_on = evolve(DELIVERED, dsn_passed_on=True)
         self.assertEqual("", judged(passed_on, **wish("SUCCESS")).action)
 
