@@ -23,7 +23,7 @@ class KeptPolicy:
 
     Attributes:
         policy_id: under which it was announced.
-        policy: the file.
+        policy: what counts of the file.
         fetched, expires: seconds since the epoch.
     """
 

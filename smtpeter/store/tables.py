@@ -337,7 +337,7 @@ mta_sts_policies = Table(
     metadata,
     Column("domain", Text, primary_key=True),
     Column("policy_id", Text, nullable=False),
-    Column("policy", Text, nullable=False),  # the file as it was fetched
+    Column("policy", Text, nullable=False),  # what counts of the file that was fetched
     Column("fetched", Double, nullable=False),
     Column("expires", Double, nullable=False),
 )
