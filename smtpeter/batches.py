@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 from attrs import evolve, field
 from sqlalchemy import Connection
@@ -18,6 +19,8 @@ from smtpeter.store import events, idempotency, messages, quotas
 from smtpeter.store.messages import Message, Parcel
 from smtpeter.store.writer import Change, Planned
 from smtpeter.values import frozen
+
+NOBODY: Mapping[str, Any] = {}
 
 
 @frozen
@@ -35,9 +38,9 @@ class Batch:
 
     added: Sequence[Message]
     content: Content = field(repr=False)
-    failed: Mapping[str, Judgement] = field(factory=dict)
+    failed: Mapping[str, Judgement] = NOBODY
     reports: Sequence[tuple[Message, Content]] = ()
-    places: Mapping[str, Place] = field(factory=dict)
+    places: Mapping[str, Place] = NOBODY
 
     @property
     def parcel(self) -> Parcel:
@@ -82,18 +85,22 @@ def changes_of(batch: Batch, claim: idempotency.Claim | None = None) -> list[Cha
     Args:
         claim: to the answer that names its messages.
     """
-    now = batch.parcel.received
-    failed = {name: judged.outcome.text for name, judged in batch.failed.items()}
+    parcel = batch.parcel
     happened = [_attempt(each, batch.places) for each in batch.added]
-    happened += [
-        event_of(each, batch.failed[each.id], now) for each in batch.added if each.id in failed
-    ]
-    changes = messages.additions(batch.parcel, batch.content, batch.added, failed)
+    failed = messages.NONE
+    if batch.failed:
+        failed = {name: judged.outcome.text for name, judged in batch.failed.items()}
+        happened += [
+            event_of(each, batch.failed[each.id], parcel.received)
+            for each in batch.added
+            if each.id in failed
+        ]
+    changes = messages.additions(parcel, batch.content, batch.added, failed)
     changes.append(events.append(happened))
     for message, content in batch.reports:
         changes += messages.additions(message.parcel, content, [message])
     if claim is not None:
-        changes.append(idempotency.keep(claim, batch.ids, now, failed))
+        changes.append(idempotency.keep(claim, batch.ids, parcel.received, failed))
     return changes
 
 

@@ -160,7 +160,7 @@ class Intake:
         if key is None:
             kept = self._write(taken, batch, None)
             kept.addErrback(self._look_whether_stored, batch)
-            return kept.addCallback(self._stored, taken.features)
+            return kept.addCallback(self._stored, batch, taken.features)
         once = self._repetition.once(
             taken.who.account_id,
             key,
@@ -168,14 +168,14 @@ class Intake:
             batch,
             lambda claim: self._write(taken, batch, claim),
         )
-        return Deferred.fromCoroutine(once).addCallback(self._stored, taken.features)
+        return Deferred.fromCoroutine(once).addCallback(self._stored, batch, taken.features)
 
-    def _write(self, taken: _Taken, batch: Batch, claim: Claim | None) -> Deferred[Batch]:
-        """Fires with the batch as it is stored."""
+    def _write(self, taken: _Taken, batch: Batch, claim: Claim | None) -> Deferred[Batch | None]:
+        """Fires with the batch as it is stored; with None when that is as it was given."""
         octets = batch.content.octets
         if not taken.who.standing.limited or not batch.waiting:
-            added = self._store.add(changes_of(batch, claim), octets)
-            return added.addCallback(lambda _: batch)
+            added: Deferred[Any] = self._store.add(changes_of(batch, claim), octets)
+            return added
         terms = QuotaTerms(
             taken.who.account_id,
             taken.who.payer,
@@ -195,16 +195,20 @@ class Intake:
 
         return self._store.read(messages.is_stored, batch.parcel.key).addCallback(found)
 
-    def _stored(self, kept: Batch | Answer, features: Features) -> Accepted:
+    def _stored(self, kept: Batch | Answer | None, given: Batch, features: Features) -> Accepted:
         if isinstance(kept, Answer):
             return Accepted(kept.ids, features, kept.suppressed)
-        if kept.waiting:
-            self._added(kept.waiting, kept.content)
-        for report, content in kept.reports:
+        batch = kept or given
+        if not batch.failed:
+            self._added(batch.added, batch.content)
+            return Accepted(batch.ids, features)
+        if batch.waiting:
+            self._added(batch.waiting, batch.content)
+        for report, content in batch.reports:
             self._added([report], content)
-        for name, judged in kept.failed.items():
+        for name, judged in batch.failed.items():
             self._log.info("message {id}: failure, {text}", id=name, text=judged.outcome.text)
-        return Accepted(kept.ids, features, frozenset(kept.failed))
+        return Accepted(batch.ids, features, frozenset(batch.failed))
 
     def _prepare(self, taken: _Taken, admission: Admission) -> Batch:
         """The messages of a submission, one for each recipient, and the content they share."""

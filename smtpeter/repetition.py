@@ -48,14 +48,14 @@ class Repetition:
         key: str,
         submission: Submission,
         batch: Batch,
-        write: Callable[[Claim], Awaitable[Batch]],
-    ) -> Batch | Answer:
+        write: Callable[[Claim], Awaitable[Batch | None]],
+    ) -> Batch | Answer | None:
         """
         Store a batch under an idempotency key; gives what was answered when it was used already.
 
         Args:
             batch: what the submission became.
-            write: stores it, and the claim to its answer.
+            write: stores it, and the claim to its answer; gives what is to be given.
 
         Raises:
             Refused: the key was used for another submission, or it cannot be stored.
