@@ -14,15 +14,17 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from attrs import frozen
 
+from tests.scenarios import forkserver
+from tests.scenarios.forkserver import Program
 from tests.scenarios.programs import ROOT, WAIT_SECONDS, free_ports, wait_for
 
 ACCOUNT = "noor@shop.example"
 DEFAULT_PORTS = (2525, 2465, 8443, 8080)
-_CLI = "import sys; from smtpeter.cli import main; sys.exit(main())"
+_CLI = "from smtpeter.cli import main; main()"
 
 
 @frozen
@@ -43,6 +45,8 @@ class Daemon:
         settings: keys of the configuration with their full names, as in
             `{"delivery.mode": "mx"}`; they stand over the test's own.
         bare: without a configuration, on the default ports.
+        from_shell: it and its commands load their modules themselves, instead of coming from a
+            process that has loaded them; so with `bare`, too.
 
     Attributes:
         directory: holds everything.
@@ -50,7 +54,13 @@ class Daemon:
         starttls: a port for SMTP with STARTTLS; likewise `implicit_tls`, `https`, `http`.
     """
 
-    def __init__(self, settings: Mapping[str, Any] | None = None, *, bare: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        bare: bool = False,
+        from_shell: bool = False,
+    ) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="smtpeter-")
         self.directory = Path(self._temporary.name)
         self.state_dir = self.directory / ("smtpeter-state" if bare else "state")
@@ -60,7 +70,8 @@ class Daemon:
         self._file = self.directory / "smtpeter.toml"
         self._configuration = [] if bare else ["--config", str(self._file)]
         self._log = self.directory / "log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._from_shell = from_shell or bare
+        self._process: subprocess.Popen[bytes] | Program | None = None
         if not bare:
             self.configure(settings or {})
 
@@ -122,16 +133,9 @@ class Daemon:
 
     def launch(self) -> None:
         """Start, and wait for nothing."""
-        twistd = Path(sys.executable).with_name("twistd")
+        arguments = ["twistd", "-n", "--pidfile=", "smtpeter", *self._configuration]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [twistd, "-n", "--pidfile=", "smtpeter", *self._configuration],
-                cwd=self.directory,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+            self._process = self._started(arguments, log, log)
 
     def wait(self) -> int:
         """The exit status, once it has ended."""
@@ -155,15 +159,14 @@ class Daemon:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the operator's command on the same configuration."""
-        return subprocess.run(
-            [sys.executable, "-c", _CLI, *arguments, *self._configuration],
-            cwd=self.directory,
-            env=self._environment(),
-            capture_output=True,
-            text=True,
-            timeout=WAIT_SECONDS,
-            check=False,
-        )
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            command = self._started(["smtpeter", *arguments, *self._configuration], output, errors)
+            try:
+                status = command.wait(WAIT_SECONDS)
+            finally:
+                command.kill()
+            said = [_text(output), _text(errors)]
+        return subprocess.CompletedProcess(arguments, status, *said)
 
     def asked(self, *arguments: str) -> Any:
         """
@@ -217,6 +220,29 @@ class Daemon:
         except OSError:
             return False
 
-    def _environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if name != "SMTPETER_CONFIG"}
-        return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    def _started(
+        self, arguments: list[str], output: BinaryIO, errors: BinaryIO
+    ) -> subprocess.Popen[bytes] | Program:
+        if not self._from_shell:
+            around = _environment()
+            return forkserver.start(arguments, self.directory, around, output, errors)
+        twistd = Path(sys.executable).with_name("twistd")
+        command = [twistd] if arguments[0] == "twistd" else [sys.executable, "-c", _CLI]
+        return subprocess.Popen(
+            [*command, *arguments[1:]],
+            cwd=self.directory,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+        )
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name != "SMTPETER_CONFIG"}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+def _text(file: BinaryIO) -> str:
+    file.seek(0)
+    return file.read().decode()

@@ -109,7 +109,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(1, checked.returncode)
         self.assertIn("smtp.max_recipient", checked.stdout + checked.stderr)
         self.assertIn("delivery.mode", checked.stdout + checked.stderr)
-        self.assertEqual(0, Daemon().command("check").returncode)
+        self.assertEqual(0, Daemon(from_shell=True).command("check").returncode)
 
 
 class RenewalTests(SynchronousTestCase):
@@ -125,7 +125,7 @@ class RenewalTests(SynchronousTestCase):
             directory = Path(name)
             certificate, private_key = ensure_self_signed(directory, "localhost", now)
             files = {"tls.certificate": str(certificate), "tls.private_key": str(private_key)}
-            with Daemon(files) as daemon:
+            with Daemon(files, from_shell=True) as daemon:
                 daemon.certificate = certificate
                 daemon.account()
                 with daemon.client(daemon.login()) as session:
