@@ -16,6 +16,7 @@ from twisted.names.error import DNSNameError
 from smtpeter.delivery.dnsclient import AskingResolver, Sections
 from smtpeter.delivery.dnsrecords import CAA, TLSA, CaaRecord, TlsaRecord
 from smtpeter.expiring import Expiring
+from smtpeter.sharing import Shared
 from smtpeter.values import frozen
 
 CACHED_ANSWERS = 10_000
@@ -137,6 +138,7 @@ class MailResolver:
         self._resolver = resolver
         self._clock = clock
         self._answers: Expiring[tuple[int, str], _Answer] = Expiring(clock.seconds, CACHED_ANSWERS)
+        self._under_way: Shared[tuple[int, str], _Answer] = Shared(0, lambda _: 1)
 
     async def mail_exchangers(self, domain: str) -> tuple[MailExchanger, ...]:
         """
@@ -215,10 +217,16 @@ class MailResolver:
     async def _look_up(self, kind: int, name: str) -> _Answer:
         key = (kind, name)
         known = self._answers.get(key)
-        if known is None:
-            known, ttl_seconds = await self._ask(kind, name)
-            self._answers.put(key, known, ttl_seconds)
-        return known
+        if known is not None:
+            return known
+        # The resolver has one question under way for all who ask the same; were one of them
+        # cancelled, all would be.
+        return await self._under_way.get(key, lambda: self._asked(kind, name))
+
+    async def _asked(self, kind: int, name: str) -> _Answer:
+        answer, ttl_seconds = await self._ask(kind, name)
+        self._answers.put((kind, name), answer, ttl_seconds)
+        return answer
 
     async def _ask(self, kind: int, name: str) -> tuple[_Answer, float]:
         try:

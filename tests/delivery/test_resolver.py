@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
@@ -110,6 +110,19 @@ class ResolverTests(SynchronousTestCase):
         self.clock.advance(1)
         error = self.failureResultOf(asked, LookupFailed).value
         self.assertEqual("looking up slow.example: no answer in time", str(error))
+
+    def test_asked_once(self) -> None:
+        """Who asks the same at once shares one question, and one who gives up ends nobody's."""
+        self.zone.broken("mailbox.example", dns.MX, None)
+        first, second = (
+            Deferred.fromCoroutine(self.resolver.mail_exchangers("mailbox.example"))
+            for _ in range(2)
+        )
+        self.assertEqual([("mailbox.example", dns.MX)], self.zone.asked)
+        first.cancel()
+        self.failureResultOf(first, CancelledError)
+        self.clock.advance(30)
+        self.failureResultOf(second, LookupFailed)
 
     def test_addresses(self) -> None:
         """Both families are looked up."""
