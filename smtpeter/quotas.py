@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from smtpeter.values import frozen
@@ -97,8 +98,7 @@ class WaitTooLong(Exception):
 def start_of(period: str, moment: float) -> float:
     """When the period began in which a moment is."""
     if period == MONTH:
-        then = datetime.fromtimestamp(moment, UTC)
-        return datetime(then.year, then.month, 1, tzinfo=UTC).timestamp()
+        return _first_of_month(int(moment // _SECONDS[DAY]))
     seconds = _SECONDS[period]
     return math.floor(moment / seconds) * seconds
 
@@ -109,6 +109,12 @@ def end_of(period: str, moment: float) -> float:
         # no month has more than 31 days, and 32 days after its first is no second one
         return start_of(MONTH, start_of(MONTH, moment) + 32 * 86_400.0)
     return start_of(period, moment) + _SECONDS[period]
+
+
+@lru_cache(maxsize=128)
+def _first_of_month(day: int) -> float:
+    then = datetime.fromtimestamp(day * _SECONDS[DAY], UTC)
+    return datetime(then.year, then.month, 1, tzinfo=UTC).timestamp()
 
 
 class Planner:
@@ -133,7 +139,7 @@ class Planner:
         longest_wait_seconds: float = LONGEST_WAIT_SECONDS,
     ) -> None:
         self._longest_wait_seconds = longest_wait_seconds
-        self._quotas = tuple(quotas)
+        self._quotas = sorted(quotas, key=lambda each: -PERIODS.index(each.period))
         self._used = Counter(used)
         self._searched: dict[str, Place] = {}
         self.changes: Counter[Slot] = Counter()
@@ -158,8 +164,7 @@ class Planner:
         searched = self._searched.get(payer, found)
         if searched.due > earliest:
             found = searched
-        while full := [each for each in quotas if self._is_full(each, found.due)]:
-            over = max(full, key=lambda each: end_of(each.period, found.due))
+        while (over := self._first_full(quotas, found.due)) is not None:
             found = Place(end_of(over.period, found.due), over)
             if found.due > latest:
                 break
@@ -182,8 +187,11 @@ class Planner:
     def _of(self, payer: str) -> list[Quota]:
         return [each for each in self._quotas if each.payer in (EVERYBODY, payer)]
 
-    def _is_full(self, quota: Quota, moment: float) -> bool:
-        return self._used[_slot(quota, moment)] >= quota.messages
+    def _first_full(self, quotas: Iterable[Quota], moment: float) -> Quota | None:
+        """Of those without room the one with the longest period, so that its end is the last."""
+        return next(
+            (each for each in quotas if self._used[_slot(each, moment)] >= each.messages), None
+        )
 
     def _count(self, quotas: Iterable[Quota], moment: float, number: int) -> None:
         for slot in _slots(quotas, moment):

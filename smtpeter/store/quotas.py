@@ -7,14 +7,21 @@ twice, so they touch nothing but their connection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from operator import ge, lt
-from typing import Any
+from collections.abc import Mapping
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    bindparam,
+    delete,
+    literal_column,
+    or_,
+    select,
+)
 
 from smtpeter.quotas import EVERYBODY, PERIODS, Planner, Quota, Slot, start_of
-from smtpeter.store.statements import Upsert
+from smtpeter.store.statements import Query, Upsert
 from smtpeter.store.tables import quota_usage, quotas
 
 _COUNT = Upsert(
@@ -27,14 +34,40 @@ _COUNT = Upsert(
 _SET = Upsert(quotas, "(account_id, login, period) DO UPDATE SET messages = excluded.messages")
 
 
+_start = quota_usage.c.start
+
+
+def _of_kind(period: str) -> ColumnElement[bool]:
+    return quota_usage.c.period == literal_column(f"'{period}'")
+
+
+def _of_payer(table: Table) -> ColumnElement[bool]:
+    return table.c.login.in_((literal_column(f"'{EVERYBODY}'"), bindparam("payer")))
+
+
+# Each message of whoever has a quota asks these, so they are made once.
+_QUOTAS = (
+    select(quotas.c.login, quotas.c.period, quotas.c.messages)
+    .where(quotas.c.account_id == bindparam("account"))
+    .order_by(quotas.c.login, quotas.c.period)
+)
+_QUOTAS_OF_PAYER = Query(_QUOTAS.where(_of_payer(quotas)).with_for_update())
+_USED = select(quota_usage.c.login, quota_usage.c.period, _start, quota_usage.c.messages).where(
+    quota_usage.c.account_id == bindparam("account"),
+    or_(*(_of_kind(period) & (_start >= bindparam(period)) for period in PERIODS)),
+)
+_USED_BY_PAYER = Query(_USED.where(_of_payer(quota_usage)))
+
+
 def quotas_of(connection: Connection, account_id: int) -> list[Quota]:
     """The quotas of an account and of its logins."""
-    return _read(connection, _chosen(account_id))
+    return [Quota(*row) for row in connection.execute(_QUOTAS, {"account": account_id})]
 
 
 def locked_quotas(connection: Connection, account_id: int) -> list[Quota]:
     """The same; nobody else changes or counts them until the end of the transaction."""
-    return _read(connection, _chosen(account_id).with_for_update())
+    locked = _QUOTAS.with_for_update()
+    return [Quota(*row) for row in connection.execute(locked, {"account": account_id})]
 
 
 def planner_for(connection: Connection, account_id: int, payer: str, now: float) -> Planner:
@@ -43,10 +76,10 @@ def planner_for(connection: Connection, account_id: int, payer: str, now: float)
 
     Nobody else changes or counts them until the end of the transaction.
     """
-    payers = (EVERYBODY, payer)
-    chosen = _chosen(account_id).where(quotas.c.login.in_(payers))
-    found = _read(connection, chosen.with_for_update())
-    return Planner(found, _used(connection, account_id, now, payers) if found else {})
+    said = {"account": account_id, "payer": payer}
+    found = [Quota(*row) for row in _QUOTAS_OF_PAYER.rows(connection, said)]
+    used = _USED_BY_PAYER.rows(connection, said | _starts(now)) if found else ()
+    return Planner(found, {Slot(*row[:3]): row[3] for row in used})
 
 
 def count(connection: Connection, account_id: int, changes: Mapping[Slot, int]) -> None:
@@ -68,7 +101,8 @@ def count(connection: Connection, account_id: int, changes: Mapping[Slot, int]) 
 
 def usage(connection: Connection, account_id: int, now: float) -> dict[Slot, int]:
     """How many messages are counted, in the periods that are not over."""
-    return _used(connection, account_id, now)
+    rows = connection.execute(_USED, {"account": account_id} | _starts(now))
+    return {Slot(*row[:3]): row[3] for row in rows}
 
 
 def write(
@@ -94,39 +128,10 @@ def write(
 
 def forget_old(connection: Connection, now: float) -> None:
     """Remove the counts of periods that are over."""
-    connection.execute(delete(quota_usage).where(_begun(lt, now)))
+    over = or_(*(_of_kind(period) & (_start < bindparam(period)) for period in PERIODS))
+    connection.execute(delete(quota_usage).where(over), _starts(now))
 
 
-def _chosen(account_id: int) -> Select[Any]:
-    return (
-        select(quotas.c.login, quotas.c.period, quotas.c.messages)
-        .where(quotas.c.account_id == account_id)
-        .order_by(quotas.c.login, quotas.c.period)
-    )
-
-
-def _read(connection: Connection, chosen: Select[Any]) -> list[Quota]:
-    return [Quota(*row) for row in connection.execute(chosen)]
-
-
-def _used(
-    connection: Connection, account_id: int, now: float, payers: Sequence[str] | None = None
-) -> dict[Slot, int]:
-    """What is counted in periods that are not over: for some payers, or for all."""
-    column = quota_usage.c
-    chosen = [column.account_id == account_id, _begun(ge, now)]
-    if payers is not None:
-        chosen.append(column.login.in_(payers))
-    query = select(column.login, column.period, column.start, column.messages).where(*chosen)
-    return {Slot(*row[:3]): row[3] for row in connection.execute(query)}
-
-
-def _begun(compared: Callable[[Any, Any], ColumnElement[bool]], now: float) -> ColumnElement[bool]:
-    """How the start of a period compares with that of the one of its kind that is now."""
-    column = quota_usage.c
-    return or_(
-        *(
-            and_(column.period == period, compared(column.start, start_of(period, now)))
-            for period in PERIODS
-        )
-    )
+def _starts(now: float) -> dict[str, float]:
+    """When the periods began that are not over."""
+    return {period: start_of(period, now) for period in PERIODS}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Insert, Table, UpdateBase, func
+from sqlalchemy import Compiled, Connection, Dialect, Insert, Select, Table, UpdateBase, func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -59,11 +59,41 @@ class Statements:
         connection.exec_driver_sql(compiled.sql, [*map(compiled.parameters, rows)])
 
     def _compile(self, statement: UpdateBase, names: list[str]) -> _Compiled:
-        compiled = statement.compile(dialect=self._dialect, column_keys=names)
-        assert isinstance(compiled, SQLCompiler)
-        if compiled.positiontup is None:
-            return _Compiled(str(compiled), dict)
-        return _Compiled(str(compiled), _values(compiled.positiontup))
+        return _as_driven(statement.compile(dialect=self._dialect, column_keys=names))
+
+
+class Query:
+    """
+    A query that is asked so often that SQLAlchemy's own work on it counts; compiled once.
+
+    Args:
+        query: all values of which are parameters.
+    """
+
+    def __init__(self, query: Select[Any]) -> None:
+        self._query = query
+        self._compiled: dict[str, _Compiled] = {}  # by the name of the dialect
+
+    def rows(self, connection: Connection, values: Mapping[str, Any]) -> Sequence[Any]:
+        """
+        Ask it.
+
+        Args:
+            values: of its parameters, by their names.
+        """
+        dialect = connection.dialect
+        compiled = self._compiled.get(dialect.name)
+        if compiled is None:
+            compiled = _as_driven(self._query.compile(dialect=dialect))
+            self._compiled[dialect.name] = compiled
+        return connection.exec_driver_sql(compiled.sql, compiled.parameters(values)).all()
+
+
+def _as_driven(compiled: Compiled) -> _Compiled:
+    assert isinstance(compiled, SQLCompiler)
+    if compiled.positiontup is None:
+        return _Compiled(str(compiled), dict)
+    return _Compiled(str(compiled), _values(compiled.positiontup))
 
 
 def _values(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:

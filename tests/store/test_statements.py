@@ -1,7 +1,7 @@
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, bindparam, select, text
 
 from smtpeter.store import journal
-from smtpeter.store.statements import Statements, Upsert
+from smtpeter.store.statements import Query, Statements, Upsert
 from smtpeter.store.tables import journal_batches
 from smtpeter.store.writer import Change
 from tests.store.cases import DatabaseCase, OnPostgresql
@@ -42,6 +42,33 @@ class StatementsTests(DatabaseCase):
         with self.database.begin() as connection:
             self.run_changes(connection, Change(journal.DONE, []))
             self.assertEqual(0, self.count(connection))
+
+
+class QueryTests(DatabaseCase):
+    """Queries that are compiled once."""
+
+    def test_rows(self) -> None:
+        """A query gives its rows for whatever values, on each database that it is asked of."""
+        column = journal_batches.c
+        query = Query(
+            select(column.begin, column.end)
+            .where(column.journal == bindparam("name"), column.end <= bindparam("most"))
+            .order_by(column.begin)
+        )
+        other = self.open(self.empty_url())
+        with self.database.begin() as connection:
+            done = [journal.done("one", begin, begin + 5) for begin in (0, 5, 10)]
+            rows = [row for change in done for row in change.rows]
+            connection.execute(journal.DONE, rows)
+            for most, expected in ((10, [(0, 5), (5, 10)]), (5, [(0, 5)]), (4, [])):
+                found = query.rows(connection, {"most": most, "name": "one"})
+                self.assertEqual(expected, [tuple(row) for row in found])
+        with other.connect() as connection:
+            self.assertEqual([], query.rows(connection, {"most": 9, "name": "one"}))
+
+
+class QueryOnPostgresqlTests(OnPostgresql, QueryTests):
+    """The same on PostgreSQL."""
 
 
 ADD = "(journal, begin) DO UPDATE SET end = journal_batches.end + excluded.end"
