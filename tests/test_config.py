@@ -151,6 +151,8 @@ class DerivedTests(FileTestCase):
             [config.delivery.sources(pool) for pool in ("news", "b-2", "", "gone")],
         )
         self.assertEqual((), Config().delivery.sources("news"))
+        names = [config.delivery.name(pool) for pool in ("news", "b-2", "gone")]
+        self.assertEqual(["news.example", "", ""], names)
 
     def test_suppression(self) -> None:
         """Each reason has its own duration, or none."""

@@ -254,6 +254,10 @@ class Delivery:
             return self.pools[pool].addresses
         return (self.bind,) if self.bind else ()
 
+    def name(self, pool: str) -> str:
+        """What is said with EHLO from a pool; "" for the name of the service."""
+        return self.pools[pool].hostname if pool in self.pools else ""
+
 
 @frozen
 class Config:

@@ -84,6 +84,7 @@ def carrier_for(
         tls,
         credentials=credentials,
         sources=settings.sources,
+        names=settings.name,
         note=note,
     )
     limits = ConnectionLimits(

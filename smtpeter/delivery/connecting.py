@@ -28,9 +28,18 @@ from smtpeter.smtp.client import SmtpClient
 from smtpeter.smtp.dialogue import Timeouts
 from smtpeter.smtp.opening import ClientSettings, ConnectFailed, Credentials, Encryption
 from smtpeter.smtp.peer import Peer
+from smtpeter.values import frozen
 
 CONNECT_SECONDS = 30
 SEARCH_SECONDS = 900  # no further host or address is tried after that
+
+
+@frozen
+class _OurEnd:
+    """Where a connection comes from, and who says so; "" for what is usual."""
+
+    source: str
+    name: str
 
 
 class Connecting:
@@ -42,6 +51,7 @@ class Connecting:
         hostname: our own name, for EHLO.
         sources: the IP addresses of a pool to send from; hosts are then only reached over
             the IP versions of these. None leave the choice to the system.
+        names: what a pool says with EHLO, "" for `hostname`.
         note: is told what became of the security of a session.
     """
 
@@ -53,12 +63,14 @@ class Connecting:
         *,
         credentials: Credentials | None = None,
         sources: Callable[[str], Sequence[str]] = lambda _: (),
+        names: Callable[[str], str] = lambda _: "",
         timeouts: Timeouts | None = None,
         note: Callable[[HostTls, TlsResult], None] = lambda _host, _result: None,
     ) -> None:
         self._reactor = reactor
         self._tls = tls
         self._sources = sources
+        self._names = names
         self._note = note
         self._given_up = False
         self._settings = ClientSettings(
@@ -86,6 +98,7 @@ class Connecting:
         if way.problem is not None:
             raise ConnectFailed(way.problem)
         sources = self._sources(pool)
+        name = self._names(pool)
         for host in route.hosts(way):
             try:
                 reachable = _reachable(host, await route.addresses(host), sources)
@@ -96,7 +109,7 @@ class Connecting:
                     continue
                 for address, source in reachable:
                     try:
-                        return await self._open(tls, address, route.port, source)
+                        return await self._open(tls, address, route.port, _OurEnd(source, name))
                     except ConnectFailed as failed:
                         last = _weightier(last, failed.outcome)
                         if self._useless_to_go_on(failed.outcome, stop):
@@ -115,10 +128,10 @@ class Connecting:
         login = outcome.state.startswith("auth") and outcome.code != 0
         return login or self._given_up or self._reactor.seconds() >= stop
 
-    async def _open(self, tls: HostTls, address: str, port: int, source: str) -> SmtpClient:
+    async def _open(self, tls: HostTls, address: str, port: int, end: _OurEnd) -> SmtpClient:
         encryption = tls.make()
         try:
-            client = await self._greet(tls.host, address, port, source, encryption)
+            client = await self._greet(tls.host, address, port, end, encryption)
         except ConnectFailed as failed:
             result = tls.failure(encryption, failed)
             if result is not None:
@@ -129,14 +142,19 @@ class Connecting:
             self._note(tls, tls.result(encryption, client.peer.tls))
             client.for_one_domain = not tls.holds_for_others(encryption)
             return client
-        client = await self._greet(tls.host, address, port, source, None)
+        client = await self._greet(tls.host, address, port, end, None)
         self._tls.works_without(tls.host)
         return client
 
     async def _greet(
-        self, host: str, address: str, port: int, source: str, encryption: Encryption | None
+        self, host: str, address: str, port: int, end: _OurEnd, encryption: Encryption | None
     ) -> SmtpClient:
-        settings = attrs.evolve(self._settings, host=host, encryption=encryption)
+        settings = attrs.evolve(
+            self._settings,
+            host=host,
+            encryption=encryption,
+            hostname=end.name or self._settings.hostname,
+        )
         client = SmtpClient(settings, self._reactor)
         version6 = ":" in address
         endpoint = (TCP6ClientEndpoint if version6 else TCP4ClientEndpoint)(
@@ -144,7 +162,7 @@ class Connecting:
             address,
             port,
             timeout=CONNECT_SECONDS,
-            bindAddress=(source, 0) if source else None,
+            bindAddress=(end.source, 0) if end.source else None,
         )
         try:
             await endpoint.connect(_OneConnection(client))

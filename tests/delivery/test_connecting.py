@@ -236,6 +236,26 @@ class BindTests(ConnectingCase):
         used = {call[4] for call in self.internet.calls}
         self.assertEqual({("192.0.2.100", 0), ("192.0.2.101", 0)}, used)
 
+    def test_name_of_a_pool(self) -> None:
+        """A pool may have a name of its own, which is said with EHLO."""
+        said: list[bytes] = []
+
+        class Listening(MailHost):
+            """Keeps what it is told in clear."""
+
+            def dataReceived(self, data: bytes) -> None:
+                said.append(data)
+                super().dataReceived(data)
+
+        self.internet.hosts[FIRST] = Listening
+        names = {"": "", "news": "news.shop.example"}
+        self.use(TlsPolicy.NONE, names=names.__getitem__)
+        for pool, name in (("", b"mail.shop.example"), ("news", b"news.shop.example")):
+            said.clear()
+            self.pool = pool
+            self.connected()
+            self.assertEqual(b"EHLO " + name + b"\r\n", said[0])
+
     def test_no_address_of_that_version(self) -> None:
         """Where there is none the message waits, and is told why."""
         self.use(TlsPolicy.OPPORTUNISTIC, sources=lambda _: ["2001:db8::99"])
