@@ -1,13 +1,15 @@
 """What the commands have in common that run servers."""
 
 import argparse
+import platform
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 
-from bench.machine import cores_missing, pinned
+from bench.machine import cores_missing, filesystem_type, pinned
 from bench.server import ServerFailed
 from bench.worker import WorkerFailed
 
@@ -51,6 +53,25 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="a line for main.cf, for example in_flow_delay=0",
     )
+
+
+def surroundings(server: str, base: Path, **others: str) -> dict[str, str]:
+    """
+    What the figures depend on, for the report.
+
+    Args:
+        server: what was measured.
+        base: where it had its files.
+        others: what else there is to say.
+    """
+    return {
+        "server": server,
+        "machine": f"{platform.system()} {platform.release()}, {platform.machine()}",
+        "python": platform.python_version(),
+        "file system": filesystem_type(base),
+        **others,
+        "when": time.strftime("%Y-%m-%d %H:%M %z"),
+    }
 
 
 def _end(_signal_number: int, _frame: FrameType | None) -> None:

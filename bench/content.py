@@ -8,7 +8,7 @@ ID_DIGITS = 12
 MIN_CONTENT_OCTETS = 1024
 
 _HEADERS = (
-    b"From: Bench <" + SENDER + b">\r\n"
+    b"From: Bench <%(author)b>\r\n"
     b"To: Reader <%(recipient)b>\r\n"
     b"Subject: An order, and what became of it\r\n"
     b"Date: Thu, 01 Jan 2026 12:00:00 +0000\r\n"
@@ -47,11 +47,13 @@ class Contents:
     Args:
         octets: length of a message without the dot that ends it, to within a few octets;
             at least MIN_CONTENT_OCTETS.
+        author: whose address is in the From field.
     """
 
     ahead = False
 
-    def __init__(self, octets: int) -> None:
+    def __init__(self, octets: int, author: bytes = SENDER) -> None:
+        self._author = author
         body_octets = octets - len(self._headers(0))
         full_lines, rest = divmod(body_octets, len(_LINE))
         self._body = _LINE * full_lines + b"-" * max(rest - 2, 0) + b"\r\n.\r\n"
@@ -60,7 +62,10 @@ class Contents:
         """A message as DATA sends it, its closing dot included."""
         return self._headers(message_id) + self._body
 
-    @staticmethod
-    def _headers(message_id: int) -> bytes:
-        identity = b"%0*d" % (ID_DIGITS, message_id)
-        return _HEADERS % {b"id": identity, b"recipient": recipient_of(message_id)}
+    def _headers(self, message_id: int) -> bytes:
+        values = {
+            b"author": self._author,
+            b"recipient": recipient_of(message_id),
+            b"id": b"%0*d" % (ID_DIGITS, message_id),
+        }
+        return _HEADERS % values

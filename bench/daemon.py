@@ -44,6 +44,9 @@ https = ["127.0.0.1:{https_port}"]
 http = [{http}]
 
 [delivery]
+{delivery}
+"""
+_TO_SINK = """\
 mode = "smarthost"
 smarthost = "127.0.0.1:{sink_port}"
 tls = "none"
@@ -64,6 +67,7 @@ class Daemon:
         http_port: where it serves HTTP on 127.0.0.1; None: nowhere.
         features: that are on for all mail.
         cores: where it runs.
+        delivery: this part of its configuration; None: all to the sink.
 
     Attributes:
         tracking_base: what the links that it makes begin with.
@@ -83,6 +87,7 @@ class Daemon:
         http_port: int | None = None,
         features: Sequence[str] = (),
         cores: Collection[int] = APART.servers,
+        delivery: str | None = None,
     ) -> None:
         self._cores = cores
         self.database_url = f"sqlite:///{base}/state/smtpeter.db"
@@ -114,11 +119,12 @@ class Daemon:
                 port=port,
                 https_port=https_port,
                 http="" if http_port is None else f'"127.0.0.1:{http_port}"',
-                sink_port=sink_port,
+                delivery=delivery or _TO_SINK.format(sink_port=sink_port),
             ),
             "utf-8",
         )
-        self.target = self._open_account(port, features)
+        self._port = port
+        self.target = self.open_account(_ACCOUNT, features)
 
     def version(self) -> str:
         commit = subprocess.run(
@@ -132,6 +138,7 @@ class Daemon:
 
     def start(self) -> None:
         configuration = str(self._configuration)
+        self._turns_file.unlink(missing_ok=True)  # of a former process, which counted anew
         with pinned(*self._cores), self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -186,27 +193,28 @@ class Daemon:
 
     def queue_depth(self) -> int:
         """How many messages wait, for all receivers together."""
-        receivers = json.loads(self._command("queue", "--json"))
+        receivers = json.loads(self.command("queue", "--json"))
         return sum(receiver["depth"] for receiver in receivers)
 
-    def _read_turns(self) -> TurnData | None:
-        try:
-            data: TurnData = json.loads(self._turns_file.read_text("ascii"))
-        except FileNotFoundError:
-            return None
-        return data
+    def open_account(self, email: str, features: Sequence[str] = ()) -> Target:
+        """
+        A new account, and a login of it.
 
-    def _lives(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    def _open_account(self, port: int, features: Sequence[str]) -> Target:
-        self._command("account", "add", _ACCOUNT, "--json")
+        Args:
+            features: that are on for its mail.
+        """
+        self.command("account", "add", email, "--json")
         options = [f"--feature={feature}=on" for feature in features]
-        login = json.loads(self._command("login", "add", _ACCOUNT, *options, "--json"))
-        return Target(port, login["username"], login["password"])
+        login = json.loads(self.command("login", "add", email, *options, "--json"))
+        return Target(self._port, login["username"], login["password"])
 
-    def _command(self, *arguments: str) -> str:
-        """The standard output of the operator's tool."""
+    def command(self, *arguments: str) -> str:
+        """
+        The standard output of the operator's tool.
+
+        Raises:
+            ServerFailed: it ended with another status than 0.
+        """
         done = subprocess.run(
             [sys.executable, "-c", _COMMAND, *arguments],
             cwd=self._base,
@@ -220,3 +228,13 @@ class Daemon:
         if done.returncode != 0:
             raise ServerFailed(f"smtpeter {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
+
+    def _read_turns(self) -> TurnData | None:
+        try:
+            data: TurnData = json.loads(self._turns_file.read_text("ascii"))
+        except FileNotFoundError:
+            return None
+        return data
+
+    def _lives(self) -> bool:
+        return self._process is not None and self._process.poll() is None

@@ -2,13 +2,14 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bench.content import Contents, Maker
 from bench.figures import Figures, percentile
 from bench.histogram import TurnData, counts_between, percentile_ns
-from bench.load import Load, Reuse
+from bench.load import Load, Reuse, Target
 from bench.machine import APART, Places, busy_seconds, tree_cpu_seconds
 from bench.reckoning import Outcome, reckon
 from bench.server import Server
@@ -58,6 +59,7 @@ class Phase:
     faults: what must not happen, in words; empty is good.
     missing: accepted messages that did not arrive.
     kept: the messages that the sink kept.
+    signers: as in Arrivals.
     """
 
     server: str
@@ -68,6 +70,7 @@ class Phase:
     faults: list[str]
     missing: int
     kept: list[Kept] = field(default_factory=list, repr=False)
+    signers: Counter[tuple[bytes, ...]] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,7 @@ class Stand:
         rate: float = 0.0,
         expected_seconds: float,
         at_start: Callable[[], object] = lambda: None,
+        target: Target | None = None,
     ) -> Phase:
         """
         Send messages to a server, and wait until they are delivered.
@@ -126,10 +130,11 @@ class Stand:
             rate: messages per second; 0.0: as fast as the server takes them.
             expected_seconds: a phase that takes four times as long, and some, is given up.
             at_start: is called when all is ready to be sent.
+            target: where to send, with which login; None for that of the server.
         """
         patience_seconds = 4 * expected_seconds + _SPARE_SECONDS
         load = Load(
-            target=server.target,
+            target=target or server.target,
             first_id=self._next_id,
             messages=messages,
             maker=scenario.maker(),
@@ -178,6 +183,7 @@ class Stand:
             outcome.faults,
             outcome.missing,
             arrivals.kept,
+            arrivals.signers,
         )
 
     def late_arrivals(self) -> Arrivals:

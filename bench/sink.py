@@ -7,10 +7,12 @@ one search for the id and one for the final dot per message. It can be told to k
 
 import ctypes
 import os
+import re
 import select
 import socket
 import time
 from array import array
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -23,6 +25,10 @@ NO_ID = 0xFFFFFFFFFFFFFFFF  # a message without our header
 _RECEIVE_OCTETS = 65536
 _MAX_HEADER_OCTETS = 65536  # where the search for the id ends
 _END_OF_CONTENT = b"\r\n.\r\n"
+# The d= tag of each DKIM-Signature field; folds are blanks like others.
+_SIGNER = re.compile(
+    rb"^DKIM-Signature:(?:[^\r\n]|\r\n[ \t])*?[;\s]d=([^;\s]+)", re.IGNORECASE | re.MULTILINE
+)
 _GREETING = b"220 sink.example.net ESMTP\r\n"
 _EHLO = (
     b"250-sink.example.net\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-CHUNKING\r\n"
@@ -85,12 +91,17 @@ class Arrivals:
     arrived_at: time.monotonic() at the final dot, in seconds.
     cpu_seconds: CPU time of the sink's process since it began.
     kept: those that it was told to keep.
+    signers: how many messages were signed for which domains; () for those without a signature.
+        Empty where the sink was not told to look.
+    connections: that were made.
     """
 
     ids: "array[int]"
     arrived_at: "array[float]"
     cpu_seconds: float
     kept: list[Kept]
+    signers: Counter[tuple[bytes, ...]]
+    connections: int
 
 
 class _Session:
@@ -115,6 +126,7 @@ class Sink:
         listener: a listening socket.
         control: whatever comes over it asks for Arrivals.
         keep: which messages to keep.
+        signers: look who has signed, above our header.
         arrived: shared memory in which the number of messages since the start is kept up to date.
     """
 
@@ -123,15 +135,19 @@ class Sink:
         listener: socket.socket,
         control: "Connection[Any, Any]",
         keep: Keep,
+        signers: bool,  # noqa: FBT001
         arrived: ctypes.c_uint64,
     ) -> None:
         self._keep = keep
+        self._look_who_signed = signers
+        self._signers: Counter[tuple[bytes, ...]] = Counter()
         self._to_keep = keep.first
         self._kept: list[Kept] = []
         self._listener = listener
         self._control = control
         self._arrived = arrived
         self._arrived_total = 0
+        self._connections = 0
         self._epoll = select.epoll()
         self._sessions: dict[int, _Session] = {}
         self._ids = array("Q")
@@ -161,9 +177,13 @@ class Sink:
 
     def _accept(self) -> None:
         try:
-            connection, _address = self._listener.accept()
+            connection, address = self._listener.accept()
         except OSError:  # the peer has already gone
             return
+        if not address[0].startswith("127."):  # it may listen on all addresses
+            connection.close()
+            return
+        self._connections += 1
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sessions[connection.fileno()] = _Session(connection)
@@ -172,8 +192,19 @@ class Sink:
 
     def _report(self) -> None:
         self._control.recv()
-        self._control.send(Arrivals(self._ids, self._arrived_at, time.process_time(), self._kept))
+        self._control.send(
+            Arrivals(
+                self._ids,
+                self._arrived_at,
+                time.process_time(),
+                self._kept,
+                self._signers,
+                self._connections,
+            )
+        )
         del self._ids[:], self._arrived_at[:], self._kept[:]
+        self._signers.clear()
+        self._connections = 0
         self._to_keep = self._keep.first
 
     def _read(self, fd: int, session: _Session) -> None:
@@ -254,6 +285,9 @@ class Sink:
             elif self._to_keep:
                 self._to_keep -= 1
                 session.kept = []
+        if message_id is not None and self._look_who_signed:
+            header, _, _rest = data.partition(ID_HEADER)
+            self._signers[tuple(_SIGNER.findall(header))] += 1
         return message_id
 
     def _record(self, session: _Session) -> None:
@@ -308,9 +342,11 @@ def _without_doubled_dots(content: bytes) -> bytes:
 
 def serve(
     control: "Connection[Any, Any]",
+    host: str,
     port: int,
     cores: Collection[int],
     keep: Keep,
+    signers: bool,  # noqa: FBT001
     arrived: ctypes.c_uint64,
 ) -> None:
     """
@@ -318,11 +354,12 @@ def serve(
 
     Args:
         control: see Sink; the first thing sent over it is the port.
-        port: on 127.0.0.1; 0 for any.
+        host: where it listens; what does not come from this machine is turned away.
+        port: 0 for any.
         cores: where to run.
-        keep, arrived: see Sink.
+        keep, signers, arrived: see Sink.
     """
     os.sched_setaffinity(0, cores)
-    with socket.create_server(("127.0.0.1", port), backlog=1024) as listener:
+    with socket.create_server((host, port), backlog=1024) as listener:
         control.send(listener.getsockname()[1])
-        Sink(listener, control, keep, arrived).run()
+        Sink(listener, control, keep, signers, arrived).run()

@@ -1,4 +1,4 @@
-"""The generator and the sink as processes, and what we ask of them."""
+"""Generator, sink and name server as processes, and what we ask of them."""
 
 import contextlib
 import ctypes
@@ -11,7 +11,7 @@ from multiprocessing.sharedctypes import RawValue
 from types import TracebackType
 from typing import Any, Self
 
-from bench import generator, sink
+from bench import generator, nameserver, sink
 from bench.load import Load, Sent
 from bench.machine import APART
 
@@ -22,7 +22,7 @@ _LOOK_SECONDS = 0.01
 
 
 class WorkerFailed(Exception):
-    """The generator or the sink did not answer."""
+    """A process of ours did not answer."""
 
 
 def _run(serve: Callable[..., None], control: "Connection[Any, Any]", *arguments: object) -> None:
@@ -77,9 +77,11 @@ class SinkWorker(_Worker):
     The sink.
 
     Args:
-        port: where it listens on 127.0.0.1; 0 for any.
+        port: where it listens; 0 for any.
         cores: where it runs.
         keep: which messages it keeps.
+        signers: whether it looks who has signed.
+        host: where it listens; only this machine is served.
     """
 
     def __init__(
@@ -87,9 +89,12 @@ class SinkWorker(_Worker):
         port: int = 0,
         cores: Collection[int] = APART.load,
         keep: sink.Keep = sink.NOTHING,
+        *,
+        signers: bool = False,
+        host: str = "127.0.0.1",
     ) -> None:
         self._arrived: ctypes.c_uint64 = RawValue(ctypes.c_uint64, 0)
-        super().__init__(sink.serve, port, cores, keep, self._arrived)
+        super().__init__(sink.serve, host, port, cores, keep, signers, self._arrived)
         self.port: int = self.answer()
 
     def arrived(self) -> int:
@@ -109,6 +114,19 @@ class SinkWorker(_Worker):
         """What arrived since the last report."""
         arrivals: sink.Arrivals = self.ask("report")
         return arrivals
+
+
+class NameServerWorker(_Worker):
+    """
+    The name server.
+
+    Args:
+        cores: where it runs.
+    """
+
+    def __init__(self, cores: Collection[int] = APART.load) -> None:
+        super().__init__(nameserver.serve, cores)
+        self.port: int = self.answer()
 
 
 class GeneratorWorker(_Worker):
