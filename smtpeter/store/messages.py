@@ -350,23 +350,24 @@ def dues(connection: Connection, key: int) -> dict[str, float]:
     return {row.id: row.due for row in connection.execute(query)}
 
 
+_FIRST_BLOCK = select(
+    submissions.c.content, submissions.c.header_octets, submissions.c.octets
+).where(submissions.c.key == bindparam("key"))
+_FURTHER_BLOCKS = (
+    select(content_blocks.c.octets)
+    .where(content_blocks.c.submission == bindparam("key"))
+    .order_by(content_blocks.c.number)
+)
+
+
 def load_content(connection: Connection, key: int) -> Content | None:
     """The content of a submission, None when it is kept no longer."""
-    head = connection.execute(
-        select(submissions.c.content, submissions.c.header_octets, submissions.c.octets).where(
-            submissions.c.key == key
-        )
-    ).one_or_none()
+    head = connection.execute(_FIRST_BLOCK, {"key": key}).one_or_none()
     if head is None or head.content is None:
         return None
     blocks = [head.content]
     if len(head.content) < head.octets:
-        query = (
-            select(content_blocks.c.octets)
-            .where(content_blocks.c.submission == key)
-            .order_by(content_blocks.c.number)
-        )
-        blocks.extend(connection.execute(query).scalars())
+        blocks.extend(connection.execute(_FURTHER_BLOCKS, {"key": key}).scalars())
     return Content(tuple(blocks), head.header_octets)
 
 
