@@ -1,3 +1,4 @@
+from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.delivery.contents import LARGEST_CACHED_OCTETS, ContentSource
@@ -34,6 +35,33 @@ class ContentSourceTests(SynchronousTestCase):
         self.store.catch_up()
         self.assertIs(one, self.successResultOf(known))
         self.assertIsNone(self.successResultOf(gone))
+
+    def test_read_once(self) -> None:
+        """The many messages of a submission have its content read once, however they ask."""
+        one = self.store.contents[1] = content(100)
+        first, second = self.contents.get(1), self.contents.get(1)
+        self.assertEqual(1, len(self.store.reads))
+        self.store.catch_up()
+        for asked in (first, second, self.contents.get(1)):
+            self.assertIs(one, self.successResultOf(asked))
+        self.assertEqual([], self.store.reads)
+
+    def test_gone(self) -> None:
+        """What is not there is asked for anew each time."""
+        gone = self.contents.get(1)
+        self.store.catch_up()
+        self.assertIsNone(self.successResultOf(gone))
+        self.contents.get(1)
+        self.assertEqual(1, len(self.store.reads))
+
+    def test_given_up(self) -> None:
+        """Who asked first may give up; the others get what they asked for."""
+        self.store.contents[1] = content(100)
+        first, second = self.contents.get(1), self.contents.get(1)
+        first.cancel()
+        self.failureResultOf(first, CancelledError)
+        self.store.catch_up()
+        self.assertIs(self.store.contents[1], self.successResultOf(second))
 
     def test_fault(self) -> None:
         """A store that cannot read is not a content that is gone."""
