@@ -16,7 +16,7 @@ SMTP_SERVER = {
 }
 
 # What everybody may import of ours.
-COMMON = {"smtpeter.values"}
+COMMON = {"smtpeter.errors", "smtpeter.values"}
 
 # What a part may import of ours, besides itself and that.
 MAY_IMPORT = {

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter import config as configuration
 from smtpeter.cli import accounts, logins, main, tokens
-from smtpeter.cli.command import Operator
+from smtpeter.cli.command import LateCommand, Operator
 from smtpeter.config.loading import known_keys
 from smtpeter.firststart import FirstCredentials, welcome
 from smtpeter.message.address import Mailbox
@@ -310,6 +310,7 @@ class CommandTests(SynchronousTestCase):
                 if isinstance(found, click.Group) and word.islower():
                     self.assertIn(word, found.commands, line)
                     found = found.commands[word]
+                    found = found.loaded() if isinstance(found, LateCommand) else found
 
     def test_two_commands(self) -> None:
         """The README begins with the two lines that are promised to work."""

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from datetime import UTC, date, datetime
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import click
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
-from twisted.python.failure import Failure
 
-from smtpeter.config import Config
-from smtpeter.dns.names import Names
+# What takes its time to load is loaded when there is something to ask.
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+
+    from smtpeter.config import Config
+    from smtpeter.dns.names import Names
 
 T = TypeVar("T")
 
-Asking = Callable[[Names, IReactorTime], Coroutine[Any, Any, T]]
+Asking: TypeAlias = "Callable[[Names, IReactorTime], Coroutine[Any, Any, T]]"
 
 
 class Ask(Protocol):
@@ -33,7 +34,9 @@ def ask_dns(config: Config, asking: Asking[T]) -> T:
         Abort: somebody interrupted it.
         Exception: what the coroutine raises.
     """
-    from twisted.internet import reactor as installed  # noqa: PLC0415 - a command rarely needs it
+    from twisted.internet import reactor as installed  # noqa: PLC0415
+    from twisted.internet.defer import Deferred  # noqa: PLC0415
+    from twisted.python.failure import Failure  # noqa: PLC0415
 
     from smtpeter.dnslookup import dns_names  # noqa: PLC0415
 

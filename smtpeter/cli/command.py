@@ -6,19 +6,22 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from attrs import define
 
-from smtpeter.accounts.identities import IDENTITY_SECONDS
 from smtpeter.cli.asking import Ask, ask_dns
-from smtpeter.config import ENVIRONMENT_VARIABLE, Config, ConfigError, load
-from smtpeter.store.accounts import AccountsError
-from smtpeter.store.database import Database, StoreError
+from smtpeter.errors import OperatorError
+
+# What takes its time to load is loaded by those commands that need it.
+if TYPE_CHECKING:
+    from smtpeter.config import Config
+    from smtpeter.store.database import Database
 
 
-class Failed(Exception):
+class Failed(OperatorError):
     """A command cannot do what it was asked for; the text is one line for the operator."""
 
 
@@ -41,6 +44,8 @@ class Operator:
 
     def config(self) -> Config:
         """The settings. Raises `ConfigError`."""
+        from smtpeter.config import load  # noqa: PLC0415
+
         return load(self.config_path)
 
     @contextmanager
@@ -55,6 +60,8 @@ class Operator:
             Failed: there is no state directory, so nothing could be in the database.
             StoreError: it cannot be opened.
         """
+        from smtpeter.store.database import Database  # noqa: PLC0415
+
         config = self.config()
         if create:
             config.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -71,6 +78,8 @@ class Operator:
 
     def let_it_take_effect(self) -> None:
         """Wait until a running service has forgotten what was true before the last commit."""
+        from smtpeter.accounts.identities import IDENTITY_SECONDS  # noqa: PLC0415
+
         self.sleep(IDENTITY_SECONDS)
 
 
@@ -88,7 +97,7 @@ def _config_option() -> click.Option:
         metavar="FILE",
         expose_value=False,
         callback=_choose_config,
-        help=f"The configuration file; else the one that {ENVIRONMENT_VARIABLE} names.",
+        help="The configuration file; else the one that SMTPETER_CONFIG names.",
     )
 
 
@@ -123,9 +132,33 @@ class Commands(click.Group):
             _fail(error.format_message())
         except click.Abort:
             _fail("interrupted")
-        except (Failed, AccountsError, StoreError, ConfigError, OSError) as error:
+        except (OperatorError, OSError) as error:
             _fail(str(error))
         sys.exit(status)
+
+
+class LateCommand(click.Command):
+    """
+    Stands for a command whose module is loaded when somebody gives it.
+
+    Args:
+        module: has the command, under its name.
+        help: what the command says of itself, in short.
+    """
+
+    def __init__(self, name: str, module: str, help: str) -> None:  # noqa: A002 - click's word
+        super().__init__(name, help=help)
+        self._module = module
+
+    def loaded(self) -> click.Command:
+        """The command itself."""
+        assert self.name is not None
+        command = getattr(import_module(self._module), self.name.replace("-", "_"))
+        assert isinstance(command, click.Command)
+        return command
+
+    def make_context(self, *args: Any, **attributes: Any) -> click.Context:
+        return self.loaded().make_context(*args, **attributes)
 
 
 def _with_hint(error: click.UsageError) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from smtpeter.errors import OperatorError
 
-class ConfigError(Exception):
+
+class ConfigError(OperatorError):
     """
     The service cannot start with these settings. The text is one line.
 

@@ -16,6 +16,7 @@ from attrs import field
 from sqlalchemy import Connection, RowMapping, Select, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from smtpeter.errors import OperatorError
 from smtpeter.message.features import Features
 from smtpeter.store import tables
 from smtpeter.store.settings import NO_SETTINGS, LoginSettings, token_name
@@ -100,7 +101,7 @@ class Token:
 _Revocable = TypeVar("_Revocable", Login, Token)
 
 
-class AccountsError(Exception):
+class AccountsError(OperatorError):
     """What was asked of the accounts cannot be done; the text is one line for the operator."""
 
 

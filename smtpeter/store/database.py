@@ -26,6 +26,8 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
+from smtpeter.errors import OperatorError
+
 BUSY_SECONDS = 10.0
 # Of a new database. A message is written in half as many pages as by SQLite's 4096.
 PAGE_OCTETS = 8192
@@ -44,7 +46,7 @@ _POSTGRESQL_DISK_FULL = "53100"
 _POSTGRESQL_MIGRATION_LOCK = 0x736D7470  # "smtp"; one process at a time brings up to date
 
 
-class StoreError(Exception):
+class StoreError(OperatorError):
     """The database cannot be used; the text is one line for the operator."""
 
 
