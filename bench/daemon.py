@@ -35,9 +35,9 @@ certificate = "{certificate}"
 private_key = "{key}"
 
 [smtp]
-starttls = ["127.0.0.1:{port}"]
+starttls = ["127.0.0.1:{port}", {bounces}]
 implicit_tls = []
-accept_local = []
+accept_local = [{bounces}]
 
 [http]
 https = ["127.0.0.1:{https_port}"]
@@ -67,6 +67,7 @@ class Daemon:
         http_port: where it serves HTTP on 127.0.0.1; None: nowhere.
         features: that are on for all mail.
         cores: where it runs.
+        bounces_port: where strangers may bring bounces; None: nowhere.
         delivery: this part of its configuration; None: all to the sink.
 
     Attributes:
@@ -87,6 +88,7 @@ class Daemon:
         http_port: int | None = None,
         features: Sequence[str] = (),
         cores: Collection[int] = APART.servers,
+        bounces_port: int | None = None,
         delivery: str | None = None,
     ) -> None:
         self._cores = cores
@@ -117,6 +119,7 @@ class Daemon:
                 certificate=certificate.certificate_file,
                 key=certificate.key_file,
                 port=port,
+                bounces="" if bounces_port is None else f'"127.0.0.1:{bounces_port}"',
                 https_port=https_port,
                 http="" if http_port is None else f'"127.0.0.1:{http_port}"',
                 delivery=delivery or _TO_SINK.format(sink_port=sink_port),

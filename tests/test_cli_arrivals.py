@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import update
 
 from smtpeter.message.content import Content
-from smtpeter.store.arrivals import Conclusion, Purpose, conclude
+from smtpeter.store.arrivals import Concluded, Conclusion, Purpose, conclude
 from smtpeter.store.database import Database
 from smtpeter.store.tables import submissions
 from tests.arrivals.house import (
@@ -42,7 +42,8 @@ class ArrivalsTests(CommandCase):
             )
             put_arrival(connection, self.bounce, content_of(AWAY))
             put_arrival(connection, self.letter, content_of(LETTER))
-            conclude(connection, self.bounce.parcel.key, Conclusion("response"), None, CAME + 5)
+            ended = Concluded(self.bounce.parcel.key, Conclusion("response"))
+            conclude(connection, [ended], CAME + 5)
 
     def test_list(self) -> None:
         """The newest come first, and what is not read yet waits."""

@@ -29,7 +29,15 @@ from smtpeter.message.features import Features
 from smtpeter.message.reply import Reply
 from smtpeter.smtp import answers, command, login, sasl, session
 from smtpeter.store import events, messages, tlsresults
-from smtpeter.store.arrivals import ARRIVAL, Arrival, Conclusion, Purpose, additions, conclude
+from smtpeter.store.arrivals import (
+    ARRIVAL,
+    Arrival,
+    Concluded,
+    Conclusion,
+    Purpose,
+    additions,
+    conclude,
+)
 from smtpeter.store.database import Database
 from smtpeter.store.messages import Message, Parcel, State
 from smtpeter.store.tlsresults import TlsCount
@@ -160,7 +168,7 @@ def fill_arrivals(state_dir: Path) -> None:
             for change in additions(Arrival(of, recipient, purpose, message), content):
                 if change.rows:
                     connection.execute(change.statement, change.rows)
-            conclude(connection, of.key, Conclusion(result), None, NOW)
+            conclude(connection, [Concluded(of.key, Conclusion(result))], NOW)
 
 
 def make_link_key(state_dir: Path) -> None:

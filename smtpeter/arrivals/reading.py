@@ -49,18 +49,28 @@ class Reading:
     gone: bool = False
 
 
-def read(
-    blocks: tuple[bytes, ...], header_octets: int, sender: Mailbox | None, recipient: Mailbox | None
-) -> Reading:
+@frozen
+class Unread:
     """
-    Read an arrival.
+    An arrival that is to be read.
 
-    Args:
-        blocks: of its content, as `Content` has them.
+    Attributes:
         sender: the reverse-path with which it came.
         recipient: to whom the message went that it is about, None when that is not known.
     """
-    content = Content(blocks, header_octets)
+
+    content: Content
+    sender: Mailbox | None
+    recipient: Mailbox | None
+
+
+def read_all(unread: Sequence[Unread]) -> list[Reading]:
+    """Read some arrivals: to ask for each alone would cost more than to read it."""
+    return [read(each.content, each.sender, each.recipient) for each in unread]
+
+
+def read(content: Content, sender: Mailbox | None, recipient: Mailbox | None) -> Reading:
+    """Read an arrival; the arguments are those of `Unread`."""
     found = recognise(content, sender)
     hops = sum(each.name == "received" for each in content.fields())
     if isinstance(found, Complaint):

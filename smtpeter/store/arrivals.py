@@ -7,7 +7,7 @@ An arrival is a submission without messages. It gets one when it is sent on.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from attrs import field
@@ -31,18 +31,21 @@ BEGINNING_OCTETS = 16 * 1024 * 1024
 # These are asked for each arrival. To put one together anew costs more than to run it.
 ADD_ARRIVAL = insert(arrivals)
 _UNFINISHED = arrivals.c.finished.is_(None)
+_CHOSEN = arrivals.c.submission.in_(bindparam("keys", expanding=True))
 _COLUMNS = (*PARCEL_COLUMNS, *(each for each in arrivals.c if each.name != "submission"))
 _OF_SUBMISSION = submissions.c.key == arrivals.c.submission
 _ARRIVALS = select(*_COLUMNS).join(submissions, _OF_SUBMISSION)
 _OPEN: Select[Any] = (
     select(*_COLUMNS, submissions.c.content, submissions.c.header_octets)
     .join(submissions, _OF_SUBMISSION)
-    .where(arrivals.c.submission == bindparam("key"), _UNFINISHED)
+    .where(_CHOSEN, _UNFINISHED)
+    .order_by(arrivals.c.submission)
 )
-_MESSAGE = (
+_WHICH_UNFINISHED = select(arrivals.c.submission).where(_CHOSEN, _UNFINISHED)
+_MESSAGES = (
     select(messages_table, *PARCEL_COLUMNS)
     .join(submissions, submissions.c.key == messages_table.c.submission)
-    .where(messages_table.c.id == bindparam("id"))
+    .where(messages_table.c.id.in_(bindparam("ids", expanding=True)))
 )
 _CONCLUDE = (
     update(arrivals)
@@ -149,14 +152,15 @@ def unfinished(connection: Connection, limit: int) -> list[tuple[int, int]]:
     return [(key, octets) for key, octets in connection.execute(query)]
 
 
-def opened(connection: Connection, key: int) -> Opened | None:
-    """An arrival that was not dealt with yet; None when it was."""
-    row = connection.execute(_OPEN, {"key": key}).one_or_none()
-    if row is None:
-        return None
-    arrival = _arrival(row)
-    original = first_known(connection, [arrival.message] if arrival.message else [])
-    return Opened(arrival, _beginning(connection, row), original)
+def opened(connection: Connection, keys: Sequence[int]) -> list[Opened]:
+    """Those of some arrivals that were not dealt with yet, in their order."""
+    rows = connection.execute(_OPEN, {"keys": list(keys)}).all()
+    about = {row.message for row in rows if row.message}
+    originals = _known(connection, about) if about else {}
+    return [
+        Opened(_arrival(row), _beginning(connection, row), originals.get(row.message))
+        for row in rows
+    ]
 
 
 def _beginning(connection: Connection, row: Row[Any]) -> Content | None:
@@ -183,46 +187,62 @@ def _beginning(connection: Connection, row: Row[Any]) -> Content | None:
 
 def first_known(connection: Connection, ids: Sequence[str]) -> Message | None:
     """The message of the first of these ids that there is."""
-    for each in ids:
-        row = connection.execute(_MESSAGE, {"id": each}).one_or_none()
-        if row is not None:
-            return message_of(row, parcel_of(row))
-    return None
+    found = _known(connection, ids)
+    return next((found[each] for each in ids if each in found), None)
 
 
-def conclude(
-    connection: Connection,
-    key: int,
-    conclusion: Conclusion,
-    forwarded: Message | None,
-    now: float,
-) -> bool:
+def _known(connection: Connection, ids: Collection[str]) -> dict[str, Message]:
+    """The messages of these ids that there are."""
+    rows = connection.execute(_MESSAGES, {"ids": list(ids)})
+    return {row.id: message_of(row, parcel_of(row)) for row in rows}
+
+
+@frozen
+class Concluded:
     """
-    Write down what follows from an arrival, inside a transaction that the caller has opened.
+    An arrival that was dealt with.
 
-    Gives False, and does nothing, where that was done before.
-
-    Args:
+    Attributes:
         forwarded: the message by which it is sent on.
     """
-    found = {
-        "key": key,
-        "new_result": conclusion.result,
-        "new_message": conclusion.message,
+
+    key: int
+    conclusion: Conclusion
+    forwarded: Message | None = None
+
+
+def conclude(connection: Connection, concluded: Sequence[Concluded], now: float) -> set[int]:
+    """
+    Write down what follows from arrivals, inside a transaction that the caller has opened.
+
+    Gives the keys of those for which that was not done before; for others nothing is done.
+    """
+    keys = [each.key for each in concluded]
+    unfinished = set(connection.execute(_WHICH_UNFINISHED, {"keys": keys}).scalars())
+    new = [each for each in concluded if each.key in unfinished]
+    found = [each.conclusion for each in new]
+    changes = [
+        Change(_CONCLUDE, [_conclusion_row(each, now) for each in new]),
+        events.append(event for each in found for event in each.happened),
+        messages.further(each.forwarded for each in new if each.forwarded is not None),
+        *(suppressions.addition(*each.suppressed) for each in found if each.suppressed),
+    ]
+    for change in changes:
+        if change.rows:
+            connection.execute(change.statement, change.rows)
+    for each in found:
+        if each.report is not None:
+            dmarc.keep(connection, each.report, now)
+    return unfinished
+
+
+def _conclusion_row(each: Concluded, now: float) -> dict[str, Any]:
+    return {
+        "key": each.key,
+        "new_result": each.conclusion.result,
+        "new_message": each.conclusion.message,
         "new_finished": now,
     }
-    if not connection.execute(_CONCLUDE, found).rowcount:
-        return False
-    changes = [events.append(conclusion.happened)] if conclusion.happened else []
-    if forwarded is not None:
-        changes.append(messages.further([forwarded]))
-    if conclusion.suppressed is not None:
-        changes.append(suppressions.addition(*conclusion.suppressed))
-    for change in changes:
-        connection.execute(change.statement, change.rows)
-    if conclusion.report is not None:
-        dmarc.keep(connection, conclusion.report, now)
-    return True
 
 
 @frozen

@@ -1,24 +1,27 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from attrs import evolve
 from sqlalchemy import update
-from twisted.internet.defer import Deferred, execute
+from twisted.internet.defer import Deferred, execute, fail
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
 from smtpeter.arrivals import processing
 from smtpeter.arrivals.processing import (
-    IN_HAND,
+    HANDFUL,
+    HANDFUL_OCTETS,
+    HANDFULS,
+    LONGEST_REST_SECONDS,
     ROUND_SECONDS,
     STOP_SECONDS,
     TROUBLE_SECONDS,
     Arrivals,
     Forwarding,
 )
-from smtpeter.arrivals.reading import Reading, read
+from smtpeter.arrivals.reading import Reading, Unread, read_all
 from smtpeter.message.address import Mailbox
 from smtpeter.message.bounceaddress import BounceAddresses
 from smtpeter.message.content import Content
@@ -31,6 +34,7 @@ from smtpeter.store.tables import messages as messages_table
 from smtpeter.workers.job import JobLost, WorkersBusy
 from tests.arrivals.house import (
     AWAY,
+    BOUNCE,
     COMPLAINT,
     DMARC,
     LETTER,
@@ -59,7 +63,8 @@ class FakeWorkers:
         prompt: at once.
         trouble: what fails instead, one after the other.
         waiting: who waits.
-        most: how many ever waited at one moment.
+        most: how many arrivals were ever with them at one moment.
+        octets: the same of contents.
     """
 
     def __init__(self) -> None:
@@ -72,9 +77,9 @@ class FakeWorkers:
     def call(self, seconds: float, function: Callable[..., Any], *args: Any) -> Deferred[Any]:  # noqa: ARG002
         done: Deferred[Any] = Deferred()
         self.waiting.append((done, function, args))
-        self.most = max(self.most, len(self.waiting))
-        held = sum(len(block) for _, _, (blocks, *_) in self.waiting for block in blocks)
-        self.octets = max(self.octets, held)
+        held = [unread for _, _, (handful,) in self.waiting for unread in handful]
+        self.most = max(self.most, len(held))
+        self.octets = max(self.octets, sum(each.content.octets for each in held))
         if self.prompt:
             self.work()
         return done
@@ -187,7 +192,7 @@ class ProcessingTests(ProcessingCase):
         with capturedLogs() as logged:
             self.service.startService()
         self.assertEqual((["unknown"], []), (self.results(), self.added))
-        self.assertIn("unknown", [each.get("result") for each in logged])
+        self.assertIn(BOUNCE, [each.get("recipient") for each in logged])
 
     def test_complaint(self) -> None:
         """A complaint finds its message by the fields that we have put into it."""
@@ -235,7 +240,7 @@ class StormTests(ProcessingCase):
 
     def test_storm(self) -> None:
         """However many come, keys alone are in memory, and the contents of a few."""
-        self.patch(processing, "KEYS", 20)
+        self.patch(processing, "KEYS", 50)
         content = content_of(AWAY)
         with self.database.begin() as connection:
             for _ in range(300):
@@ -244,14 +249,38 @@ class StormTests(ProcessingCase):
         with capturedLogs():
             self.service.startService()
             while self.workers.waiting:
-                self.assertLessEqual(len(self.service._waiting), 20 + IN_HAND)
+                self.assertLessEqual(len(self.service._waiting), 50 + HANDFULS * HANDFUL)
                 self.workers.work()
         self.assertEqual(["response"] * 300, self.results())
         self.assertEqual(["response"] * 300, self.kinds())
         self.assertEqual(300, len({each.id for each, _ in self.added}))
-        self.assertEqual(IN_HAND, self.workers.most)
-        self.assertEqual(IN_HAND * content.octets, self.workers.octets)
+        self.assertEqual(HANDFULS * HANDFUL, self.workers.most)
+        self.assertEqual(HANDFULS * HANDFUL * content.octets, self.workers.octets)
         self.assertEqual(set(), self.service._in_hand | self.service._held)
+
+    def test_rests(self) -> None:
+        """Each handful is followed by a rest as long as it took: who is busy gets less to do."""
+        count = (2 * HANDFULS + 1) * HANDFUL
+        with self.database.begin() as connection:
+            for _ in range(count):
+                put_arrival(connection, arrival(self.original), content_of(AWAY))
+        self.workers.prompt = False
+        self.service.startService()
+        self.clock.advance(0.25)
+        for _ in range(HANDFULS):
+            self.workers.work()
+        self.assertEqual([], self.workers.waiting)
+        self.clock.advance(0.2)
+        self.assertEqual([], self.workers.waiting)
+        self.clock.advance(0.05)
+        self.assertEqual(HANDFULS, len(self.workers.waiting))
+        self.clock.advance(10)
+        self.workers.work()
+        self.clock.advance(LONGEST_REST_SECONDS)
+        self.assertEqual(HANDFULS, len(self.workers.waiting))
+        self.workers.work()
+        self.workers.work()
+        self.assertEqual(["response"] * count, self.results())
 
     def test_order(self) -> None:
         """They are taken in the order in which they came."""
@@ -265,18 +294,20 @@ class StormTests(ProcessingCase):
         )
 
     def test_large(self) -> None:
-        """Large contents are in hand one after the other."""
-        large = Content.from_octets(b"From: a@b.example\r\n\r\n" + b"x\r\n" * 300_000)
-        self.patch(processing, "CONTENT_OCTETS", large.octets + 100)
-        self.service = self.new_service()
-        for _ in range(3):
-            self.put(large, arrival(self.original, sender=RECIPIENT, octets=large.octets))
+        """A large one is a handful of its own."""
+        large = Content.from_octets(b"From: a@b.example\r\n\r\n" + b"x" * HANDFUL_OCTETS)
+        small = content_of(AWAY)
+        for content in (small, small, large, large, small):
+            self.put(content)
         self.workers.prompt = False
         self.service.startService()
+        handfuls = []
         while self.workers.waiting:
-            self.assertEqual(1, len(self.workers.waiting))
+            handfuls.append([each.content.octets for each in self.workers.waiting[0][2][0]])
             self.workers.work()
-        self.assertEqual(["response"] * 3, self.results())
+        self.assertEqual(
+            [[small.octets] * 2, [large.octets], [large.octets], [small.octets]], handfuls
+        )
 
     def test_come_while_busy(self) -> None:
         """What comes while others are in hand follows them."""
@@ -338,7 +369,7 @@ class TroubleTests(ProcessingCase):
         """One that cannot be read is set aside, with an event, and stops no other."""
         self.put(content_of(REPORT))
         self.put(content_of(REPORT))
-        self.workers.trouble = [JobLost("it took too long")]
+        self.workers.trouble = [JobLost("it took too long")] * 2
         self.service.startService()
         self.assertEqual(["fault", "report"], self.results())
         self.assertEqual(["bounce", "bounce", "failure"], self.kinds())
@@ -371,25 +402,25 @@ class TroubleTests(ProcessingCase):
         """What the store does not take is set aside as well."""
         self.put(content_of(REPORT))
 
-        def unwritable(*args: Any) -> Reading:
+        def unwritable(unread: Sequence[Unread]) -> list[Reading]:
             nothing: Any = object()
-            return evolve(read(*args), meaning=nothing)
+            return [evolve(each, meaning=nothing) for each in read_all(unread)]
 
-        self.patch(processing, "read", unwritable)
+        self.patch(processing, "read_all", unwritable)
         self.service.startService()
         self.assertEqual((["fault"], []), (self.results(), self.kinds()))
         self.assertEqual(1, len(self.flushLoggedErrors(TypeError)))
 
     def test_nothing_to_be_done(self) -> None:
         """One that cannot even be set aside is left alone, and the others go on."""
-        self.put(content_of(REPORT))
+        first = self.put(content_of(REPORT)).parcel.key
         self.put(content_of(AWAY))
         real = self.prompt.transact
 
-        def broken(function: Callable[..., Any], key: int, *args: Any) -> Deferred[Any]:
-            if key == self.listed()[0].arrival.parcel.key:
+        def broken(function: Callable[..., Any], concluded: Any, *args: Any) -> Deferred[Any]:
+            if first in [each.key for each in concluded]:
                 raise ZeroDivisionError
-            return real(function, key, *args)
+            return real(function, concluded, *args)
 
         self.patch(self.prompt, "transact", broken)
         self.service.startService()
@@ -397,14 +428,27 @@ class TroubleTests(ProcessingCase):
         self.assertEqual(["", "response"], self.results())
         self.assertEqual(2, len(self.flushLoggedErrors(ZeroDivisionError)))
 
+    def test_fault_of_the_house(self) -> None:
+        """Where even the keys cannot be read, it waits and tries again."""
+        self.put(content_of(REPORT))
+        real = self.prompt.read
+        self.patch(self.prompt, "read", lambda *_: fail(ZeroDivisionError()))
+        self.service.startService()
+        self.patch(self.prompt, "read", real)
+        self.clock.advance(TROUBLE_SECONDS)
+        self.assertEqual(["report"], self.results())
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
+
 
 class LifeTests(ProcessingCase):
     """Start and stop."""
 
     def test_next_start(self) -> None:
         """What waits at the end is dealt with after the next start, once."""
-        for _ in range(2 * IN_HAND):
-            self.put(content_of(REPORT))
+        taken = HANDFULS * HANDFUL
+        with self.database.begin() as connection:
+            for _ in range(2 * taken):
+                put_arrival(connection, arrival(self.original), content_of(REPORT))
         self.workers.prompt = False
         self.service.startService()
         stopped = self.service.stopService()
@@ -412,12 +456,12 @@ class LifeTests(ProcessingCase):
         while self.workers.waiting:
             self.workers.work()
         self.successResultOf(stopped)
-        self.assertEqual(["report"] * IN_HAND + [""] * IN_HAND, self.results())
+        self.assertEqual(["report"] * taken + [""] * taken, self.results())
         self.workers.prompt = True
         self.service = self.new_service()
         self.service.startService()
-        self.assertEqual(["report"] * 2 * IN_HAND, self.results())
-        self.assertEqual(4 * IN_HAND, len(self.kinds()))
+        self.assertEqual(["report"] * 2 * taken, self.results())
+        self.assertEqual(4 * taken, len(self.kinds()))
 
     def test_stop_in_time(self) -> None:
         """A worker that does not come to an end does not hold up the stop."""

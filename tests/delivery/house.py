@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +19,7 @@ from smtpeter.delivery.book import ReceiverBook
 from smtpeter.delivery.carrier import Allowance, Carried, ICarrier
 from smtpeter.delivery.contents import ContentSource
 from smtpeter.delivery.courier import Courier
+from smtpeter.delivery.envelopes import as_handed_in
 from smtpeter.delivery.queue import DeliveryQueue
 from smtpeter.delivery.receivers import QueueSettings
 from smtpeter.delivery.reports import ReportWriter
@@ -371,6 +372,7 @@ class House:
         budget_octets: int = 1 << 24,
         retry: tuple[float, ...] = RETRY,
         stages: Sequence[Stage] = (),
+        envelope_for: Callable[[Message, Content], Awaitable[Envelope]] = as_handed_in,
         start: bool = True,
     ) -> None:
         self.clock = Clock()
@@ -395,6 +397,7 @@ class House:
             NOTICE_SECONDS,
             self.clock,
             jitter=lambda: 0.5,
+            envelope_for=envelope_for,
         )
         settings = QueueSettings(
             max_connections,

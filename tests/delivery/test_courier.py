@@ -10,9 +10,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from smtpeter.delivery.courier import STORE_RETRY_SECONDS, Concluded, Interrupted
 from smtpeter.delivery.receivers import Receiver
 from smtpeter.delivery.route import Way
+from smtpeter.message.address import Mailbox
 from smtpeter.message.content import Content
+from smtpeter.message.envelope import Envelope
 from smtpeter.message.outcome import Outcome, Verdict
-from smtpeter.store.database import StorageFull, ValueRefused
+from smtpeter.store.database import StorageFull, StoreUnavailable, ValueRefused
 from smtpeter.store.messages import Message, State
 from smtpeter.store.writer import WriterBusy
 from smtpeter.transform.draft import Draft
@@ -238,6 +240,31 @@ class ReportTests(CourierCase):
         house.end(FAILED)
         self.assertEqual([], house.under_way)
         self.assertEqual(2, len(house.carrier.trips))
+        self.house = house
+
+
+class EnvelopeTests(CourierCase):
+    """Under which envelope a message leaves."""
+
+    def test_another_envelope(self) -> None:
+        """It leaves under the envelope that is made for it, once that can be made."""
+        trouble = [StoreUnavailable("no route to the database")]
+
+        async def envelope_for(one: Message, content: Content) -> Envelope:
+            self.assertEqual(CONTENT, content)
+            if trouble:
+                raise trouble.pop()
+            return evolve(one.envelope(), sender=Mailbox.parse("b@bounces.example"))
+
+        house = House(envelope_for=envelope_for)
+        one = message()
+        house.submit(one)
+        self.assertEqual([], house.under_way)
+        house.clock.advance(STORE_RETRY_SECONDS)
+        [trip] = house.carrier.under_way
+        self.assertEqual("b@bounces.example", str(trip.envelope.sender))
+        house.end()
+        self.assertEqual(State.DELIVERED, house.store.state(one))
         self.house = house
 
 

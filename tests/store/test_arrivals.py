@@ -4,7 +4,7 @@ from attrs import evolve
 
 from smtpeter.message.content import BLOCK_OCTETS, Content
 from smtpeter.store import arrivals, domains, events, retention
-from smtpeter.store.arrivals import Conclusion, Purpose
+from smtpeter.store.arrivals import Concluded, Conclusion, Purpose
 from smtpeter.store.dmarc import DmarcReport
 from smtpeter.store.events import Event
 from smtpeter.store.messages import Message, load_content
@@ -48,11 +48,12 @@ class ArrivalsTests(DatabaseCase):
 
     def opened(self, key: int) -> arrivals.Opened | None:
         with self.database.connect() as connection:
-            return arrivals.opened(connection, key)
+            return next(iter(arrivals.opened(connection, [key])), None)
 
     def conclude(self, key: int, conclusion: Conclusion, forwarded: Message | None = None) -> bool:
         with self.database.begin() as connection:
-            return arrivals.conclude(connection, key, conclusion, forwarded, NOW + 90)
+            concluded = Concluded(key, conclusion, forwarded)
+            return key in arrivals.conclude(connection, [concluded], NOW + 90)
 
     def keys(self, limit: int = 10) -> list[int]:
         with self.database.connect() as connection:
@@ -69,6 +70,39 @@ class ArrivalsTests(DatabaseCase):
         self.assertEqual(self.original.id, opened.original.id)
         self.assertEqual(("spring", "nl"), opened.original.parcel.features.tags)
         self.assertEqual(1, opened.original.attempts)
+
+    def test_some(self) -> None:
+        """Some are opened together, in their order, each with its own message; so they end."""
+        other = original(account_id=self.account)
+        with self.database.begin() as connection:
+            put_delivered(connection, other)
+        came = [self.put(about) for about in (self.original, other, original(), other)]
+        keys = [each.parcel.key for each in came]
+        self.conclude(keys[3], Conclusion("response"))
+        with self.database.connect() as connection:
+            found = arrivals.opened(connection, keys[::-1])
+        self.assertEqual(came[:3], [each.arrival for each in found])
+        self.assertEqual(
+            [self.original.id, other.id, None],
+            [each.original and each.original.id for each in found],
+        )
+        ends = [Concluded(key, Conclusion("response")) for key in keys]
+        with self.database.begin() as connection:
+            self.assertEqual(set(keys[:3]), arrivals.conclude(connection, ends, NOW))
+            self.assertEqual(set(), arrivals.conclude(connection, [], NOW))
+        self.assertEqual([], self.keys())
+
+    def test_first_known(self) -> None:
+        """Of several ids the first counts that there is."""
+        other = original(account_id=self.account)
+        with self.database.begin() as connection:
+            put_delivered(connection, other)
+            for ids in (["0" * 16, other.id, self.original.id], [other.id]):
+                found = arrivals.first_known(connection, ids)
+                assert found is not None
+                self.assertEqual(other.id, found.id)
+            self.assertIsNone(arrivals.first_known(connection, ["0" * 16]))
+            self.assertIsNone(arrivals.first_known(connection, []))
 
     def test_unknown(self) -> None:
         """A message that is not there is none."""
