@@ -10,10 +10,10 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.defer import TimeoutError as TimedOut
 from twisted.internet.interfaces import IReactorTime, IResolver
 from twisted.logger import Logger
-from twisted.names import client, dns, hosts, resolve
+from twisted.names import dns, hosts, resolve
 from twisted.names.error import DNSNameError
 
-from smtpeter.delivery.dnsclient import AskingResolver, Sections
+from smtpeter.delivery.dnsclient import AskingResolver, QuietResolver, Sections
 from smtpeter.delivery.dnsrecords import CAA, TLSA, CaaRecord, TlsaRecord
 from smtpeter.expiring import Expiring
 from smtpeter.sharing import Shared
@@ -111,7 +111,7 @@ def system_resolver(reactor: Any, *, validating: bool = False) -> IResolver:
     Args:
         validating: the servers are believed when they say that they validated an answer.
     """
-    kind = AskingResolver if validating else client.Resolver
+    kind = AskingResolver if validating else QuietResolver
     return resolve.ResolverChain(
         [hosts.Resolver(), kind(resolv="/etc/resolv.conf", reactor=reactor)]
     )
@@ -121,7 +121,7 @@ def configured_resolver(
     servers: Iterable[tuple[str, int]], reactor: Any, *, validating: bool = False
 ) -> IResolver:
     """A resolver that asks the given servers, address and port, in their order."""
-    kind = AskingResolver if validating else client.Resolver
+    kind = AskingResolver if validating else QuietResolver
     return kind(servers=list(servers), reactor=reactor)
 
 

@@ -6,11 +6,12 @@ from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.logger import capturedLogs
 from twisted.names import dns
 from twisted.names.error import DNSNameError
 from twisted.trial.unittest import SynchronousTestCase
 
-from smtpeter.delivery.dnsclient import UDP_PAYLOAD_OCTETS, AskingResolver
+from smtpeter.delivery.dnsclient import UDP_PAYLOAD_OCTETS, AskingResolver, QuietResolver
 
 SERVER = ("127.0.0.1", 5300)
 NAME = "mx.mailbox.example"
@@ -44,6 +45,25 @@ class Reactor(MemoryReactorClock):
         assert (port, interface) == (0, "")
         self.listening.append(protocol)
         protocol.makeConnection(Datagrams(self.sockets))
+
+
+class QuietTests(SynchronousTestCase):
+    """Questions, of which there may be three for each receiver."""
+
+    def test_silence(self) -> None:
+        """Nothing is logged of a question and its answer."""
+        for kind in (QuietResolver, AskingResolver):
+            reactor = Reactor()
+            with capturedLogs() as logged:
+                asked = kind(servers=[SERVER], reactor=reactor).lookupAddress(NAME)
+                question = dns.Message()
+                question.fromStr(reactor.sockets[-1].written[-1])
+                octets = AskingTests.answer(question)
+                reactor.listening[-1].datagramReceived(octets, SERVER)
+                answers, _, _ = self.successResultOf(asked)
+            self.assertEqual(["192.0.2.1"], [each.payload.dottedQuad() for each in answers])
+            self.assertFalse(reactor.sockets[-1].open)
+            self.assertEqual([], logged)
 
 
 class AskingTests(SynchronousTestCase):
