@@ -10,11 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import alembic.command
-import alembic.config
-import alembic.util
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -27,6 +22,12 @@ from sqlalchemy.exc import (
 )
 
 from smtpeter.errors import OperatorError
+from smtpeter.store.revisions import (
+    apply_migrations,
+    create_tables,
+    current_revision,
+    known_revisions,
+)
 
 BUSY_SECONDS = 10.0
 # Of a new database. A message is written in half as many pages as by SQLite's 4096.
@@ -136,7 +137,7 @@ class Database:
 
     def migrate(self) -> None:
         """
-        Apply the migrations that are missing, in one transaction.
+        Make the tables, or apply the migrations that are missing, in one transaction.
 
         Raises:
             StoreError: a newer program has made the tables.
@@ -151,9 +152,10 @@ class Database:
                 )
             if _is_newest(connection):  # another process was faster
                 return
-            config = _migrations()
-            config.attributes["connection"] = connection
-            alembic.command.upgrade(config, "head")
+            if current_revision(connection) is None:
+                create_tables(connection)
+            else:
+                apply_migrations(connection)
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -209,16 +211,10 @@ def _explained(url: URL) -> Iterator[None]:
     """Why a database cannot be opened, in one line."""
     try:
         yield
-    except (SQLAlchemyError, StoreError, alembic.util.CommandError) as error:
+    except (SQLAlchemyError, StoreError) as error:
         words = " ".join(str(getattr(error, "orig", None) or error).split())
         shown = url.render_as_string(hide_password=True)
         raise StoreError(f"cannot open the database {shown}: {words}") from error
-
-
-def _migrations() -> alembic.config.Config:
-    config = alembic.config.Config()
-    config.set_main_option("script_location", "smtpeter.store:migrations")
-    return config
 
 
 def _is_newest(connection: Connection) -> bool:
@@ -228,11 +224,10 @@ def _is_newest(connection: Connection) -> bool:
     Raises:
         StoreError: a newer program has made the tables.
     """
-    scripts = ScriptDirectory.from_config(_migrations())
-    revision = MigrationContext.configure(connection).get_current_revision()
-    if revision not in {None, *(script.revision for script in scripts.walk_revisions())}:
+    revision, known = current_revision(connection), known_revisions()
+    if revision not in {None, *known}:
         raise StoreError("a newer version of this program has changed its tables")
-    return revision == scripts.get_current_head()
+    return revision == known[-1]
 
 
 def _existing_file(path: Path) -> sqlite3.Connection:

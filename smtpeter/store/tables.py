@@ -7,10 +7,13 @@ Times are seconds since the epoch, UTC. Keys of submissions are made by
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Double,
     ForeignKey,
     Index,
@@ -22,8 +25,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
     text,
 )
+
+_CONDITION = "condition"
 
 metadata = MetaData(
     naming_convention={
@@ -36,6 +42,24 @@ metadata = MetaData(
 
 # SQLite makes a column its row number only when it is declared INTEGER.
 Key = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _index_where(condition: str, name: str, *columns: Column[Any], unique: bool = False) -> None:
+    """An index of those rows alone for which a condition holds."""
+    Index(name, *columns, unique=unique, info={_CONDITION: condition})
+
+
+@event.listens_for(metadata, "before_create")
+def _tell_conditions(_metadata: MetaData, connection: Connection, **_: Any) -> None:
+    """
+    Hand the conditions of indexes to the kind of database that is in use.
+
+    An index that named its condition to both kinds would have the other's modules loaded as well.
+    """
+    for index in (index for table in metadata.tables.values() for index in table.indexes):
+        if condition := index.info.get(_CONDITION):
+            index.dialect_options[connection.dialect.name]["where"] = text(condition)
+
 
 accounts = Table(
     "accounts",
@@ -101,12 +125,8 @@ sender_domains = Table(
     Column("mechanisms", Text, nullable=False, server_default="[]"),  # JSON: more for SPF
     UniqueConstraint("account_id", "name"),
 )
-Index(
-    "uq_sender_domains_approved",
-    sender_domains.c.name,
-    unique=True,
-    sqlite_where=text("approved IS NOT NULL"),
-    postgresql_where=text("approved IS NOT NULL"),
+_index_where(
+    "approved IS NOT NULL", "uq_sender_domains_approved", sender_domains.c.name, unique=True
 )
 
 # Keys that sign mail. Those of a sender domain itself have one of three selectors.
@@ -180,22 +200,20 @@ messages = Table(
     Column("last_reply", Text, nullable=False),  # what it was told
     Column("finished", Double),
 )
-Index(
+_index_where(
+    "state = 0",
     "ix_messages_waiting",
     messages.c.destination,
     messages.c.account,
     messages.c.priority,
     messages.c.pool,
     messages.c.due,
-    sqlite_where=text("state = 0"),
-    postgresql_where=text("state = 0"),
 )
 
-Index(
-    "ix_messages_notify",  # few senders say whether they want to be told
+_index_where(
+    "state = 0 AND notify IS NOT NULL",  # few senders say whether they want to be told
+    "ix_messages_notify",
     messages.c.submission,
-    sqlite_where=text("state = 0 AND notify IS NOT NULL"),
-    postgresql_where=text("state = 0 AND notify IS NOT NULL"),
 )
 
 # Everything that happens to a message. Rows are appended and never changed, and each
@@ -286,12 +304,7 @@ arrivals = Table(
     Column("result", String(12), nullable=False, server_default=""),  # what it was taken for
     Column("finished", Double),  # when it had been dealt with
 )
-Index(
-    "ix_arrivals_unfinished",
-    arrivals.c.submission,
-    sqlite_where=text("finished IS NULL"),
-    postgresql_where=text("finished IS NULL"),
-)
+_index_where("finished IS NULL", "ix_arrivals_unfinished", arrivals.c.submission)
 
 dmarc_reports = Table(
     "dmarc_reports",

@@ -1,16 +1,21 @@
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
 
-import alembic.command
-import alembic.config
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, make_url, select, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, inspect, make_url, select, text
+from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.message.features import ALL_ON
 from smtpeter.store import accounts, domains
 from smtpeter.store.database import Database, StoreError
 from smtpeter.store.origins import numbers_of
+from smtpeter.store.revisions import apply_migrations, current_revision, known_revisions
 from smtpeter.store.settings import NO_SETTINGS
 from smtpeter.store.switching import change_token
 from smtpeter.store.tables import messages, metadata
@@ -36,19 +41,55 @@ VALUES (1, 'attempt', 1, '0123456789abcdef', '', '', '', 0, '{}')
 """
 
 
-def fill_first_tables(url: str) -> None:
-    """Make a database as the first version did, and use it."""
-    config = alembic.config.Config()
-    config.set_main_option("script_location", "smtpeter.store:migrations")
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """A transaction in a database as it is."""
     engine = create_engine(make_url(url.replace("postgresql://", "postgresql+psycopg://")))
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        alembic.command.upgrade(config, "0001")
-        features = json.dumps(ALL_ON.as_dict())
-        for statement in FIRST_TABLES.split(";"):
-            values = {"features": features} if ":features" in statement else {}
-            connection.execute(text(statement), values)
+        yield connection
     engine.dispose()
+
+
+def fill_first_tables(connection: Connection) -> None:
+    """Make the tables of the first version, and use them."""
+    apply_migrations(connection, "0001")
+    features = json.dumps(ALL_ON.as_dict())
+    for statement in FIRST_TABLES.split(";"):
+        values = {"features": features} if ":features" in statement else {}
+        connection.execute(text(statement), values)
+
+
+def description(connection: Connection) -> Any:
+    """All that the database says of its tables, in any order of columns."""
+    found = inspect(connection)
+    return {
+        table: {
+            "columns": {each["name"]: repr(each) for each in found.get_columns(table)},
+            "primary key": found.get_pk_constraint(table),
+            "foreign keys": sorted(map(repr, found.get_foreign_keys(table))),
+            "unique": sorted(map(repr, found.get_unique_constraints(table))),
+            "checks": sorted(map(repr, found.get_check_constraints(table))),
+            "indexes": sorted(map(shown, found.get_indexes(table))),
+        }
+        for table in found.get_table_names()
+    }
+
+
+def shown(index: Any) -> str:
+    options = {name: str(option) for name, option in index["dialect_options"].items()}
+    return repr({**index, "dialect_options": options})
+
+
+class RevisionTests(SynchronousTestCase):
+    """What is known of the migrations without loading them."""
+
+    def test_as_loaded(self) -> None:
+        """It is what the migrations themselves say."""
+        config = Config()
+        config.set_main_option("script_location", "smtpeter.store:migrations")
+        scripts = ScriptDirectory.from_config(config)
+        newest_first = [script.revision for script in scripts.walk_revisions()]
+        self.assertEqual(newest_first[::-1], list(known_revisions()))
 
 
 class MigrationTests(DatabaseCase):
@@ -56,10 +97,24 @@ class MigrationTests(DatabaseCase):
 
     def test_tables_as_described(self) -> None:
         """The migrations make exactly the tables that the program describes."""
-        database = self.open(self.empty_url())
-        with database.connect() as connection:
+        with connected(self.empty_url()) as connection:
+            apply_migrations(connection)
             context = MigrationContext.configure(connection, opts={"compare_type": True})
             self.assertEqual([], compare_metadata(context, metadata))
+
+    def test_at_once(self) -> None:
+        """Tables that are made at once are those that the migrations make."""
+        with connected(self.empty_url()) as connection:
+            apply_migrations(connection)
+            expected = description(connection)
+        with self.database.connect() as connection:
+            self.assertEqual(known_revisions()[-1], current_revision(connection))
+            found = description(connection)
+        self.assertEqual(expected.keys(), found.keys())
+        for table, facts in expected.items():
+            self.assertEqual(facts, found[table], table)
+        indexes = [index for facts in expected.values() for index in facts["indexes"]]
+        self.assertTrue(any("where" in index for index in indexes), indexes)
 
     def test_opened_twice(self) -> None:
         """Opening a database again changes nothing in it."""
@@ -90,7 +145,8 @@ class MigrationTests(DatabaseCase):
     def test_filled(self) -> None:
         """A database that an earlier version has filled keeps all it holds."""
         url = self.empty_url()
-        fill_first_tables(url)
+        with connected(url) as connection:
+            fill_first_tables(connection)
         database = self.open(url)
         with database.connect() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
