@@ -21,8 +21,8 @@ TARGET = 0.97  # that is soon reached again; beyond it growth is slow
 RETURN = 0.1  # of the way to the target, with each message that is taken
 # With each message that is taken beyond the target, as a part of what was measured. A refusal
 # costs a message or two, and comes after some hundreds.
-PROBE = 0.0003
-BOLDER = 0.07  # so far beyond the target, as a part of what was measured, growth has doubled
+PROBE = 0.0002
+BOLDER = 0.06  # so far beyond the target, as a part of what was measured, growth has doubled
 BOLDEST = 0.004  # of the rate, with each message
 FEW_MESSAGES = 30  # do not measure anything
 DECREASE = 0.75
