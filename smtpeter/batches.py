@@ -16,8 +16,8 @@ from smtpeter.message.features import Features
 from smtpeter.message.reply import Refused, Reply
 from smtpeter.quotas import Place, WaitTooLong
 from smtpeter.store import events, idempotency, messages, quotas
+from smtpeter.store.changes import Change, Planned
 from smtpeter.store.messages import Message, Parcel
-from smtpeter.store.writer import Change, Planned
 from smtpeter.values import frozen
 
 NOBODY: Mapping[str, Any] = {}

@@ -20,8 +20,8 @@ from smtpeter import config as configuration
 from smtpeter.accounts.attempts import FailureLimit
 from smtpeter.accounts.checker import PasswordChecker, TokenChecker
 from smtpeter.accounts.identities import Identities
-from smtpeter.accounts.passwords import PasswordVerifier
 from smtpeter.accounts.realm import SenderRealm
+from smtpeter.accounts.verifying import PasswordVerifier
 from smtpeter.admission import AdmissionDesk, AdmissionRules
 from smtpeter.applying import ApplyingDomains
 from smtpeter.arrivals.addresses import OwnAddresses

@@ -19,11 +19,11 @@ from smtpeter.message.envelope import Accepted, Envelope, Recipient, Submission,
 from smtpeter.message.features import Features
 from smtpeter.message.reply import Refused
 from smtpeter.store import accounts, messages, tables
+from smtpeter.store.changes import Change, Planned
 from smtpeter.store.database import Database
 from smtpeter.store.keys import KeySource
 from smtpeter.store.messages import Message
 from smtpeter.store.standing import standing_of
-from smtpeter.store.writer import Change, Planned
 from smtpeter.suppressing import Suppressing
 from tests.delivery.house import Asked
 from tests.store.cases import NOW, DatabaseCase

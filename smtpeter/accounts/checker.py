@@ -16,7 +16,8 @@ from zope.interface import implementer
 
 from smtpeter.accounts.identities import Identities, Identity
 from smtpeter.accounts.interfaces import IBearerToken
-from smtpeter.accounts.passwords import PasswordVerifier, token_digest
+from smtpeter.accounts.passwords import token_digest
+from smtpeter.accounts.verifying import PasswordVerifier
 
 MAX_USERNAME_CHARACTERS = 320  # an e-mail address may have 64 + 1 + 255
 MAX_TOKEN_CHARACTERS = 100

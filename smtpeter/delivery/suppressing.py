@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from smtpeter.delivery.classification import is_hard_mailbox_failure
 from smtpeter.message.outcome import Outcome, Verdict
+from smtpeter.store.changes import Change
 from smtpeter.store.messages import Message
 from smtpeter.store.suppressions import MAILBOX, Lifetimes, Suppression, addition, address_key
-from smtpeter.store.writer import Change
 
 # What customers hand in; not what is forwarded to them, nor what we say ourselves.
 HANDED_IN = ("smtp", "rest")

@@ -10,10 +10,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smtpeter.delivery.lanes import Lane
+from smtpeter.store.changes import Change
 from smtpeter.store.due import Due, Unreadable, due_messages, put_off
 from smtpeter.store.messages import Stream
 from smtpeter.store.store import Store
-from smtpeter.store.writer import Change
 
 # What the store holds of a message cannot be read: the operator may mend it, or a newer program
 # read it. `smtpeter queue retry` has it looked at earlier.

@@ -17,10 +17,10 @@ from smtpeter.events.places import Place, Places
 from smtpeter.events.sealing import Seal
 from smtpeter.events.visit import Visit, visits_in
 from smtpeter.store import events, journal
+from smtpeter.store.changes import Change
 from smtpeter.store.database import ValueRefused
 from smtpeter.store.sent import sent
 from smtpeter.store.store import Store
-from smtpeter.store.writer import Change
 
 # What is done with a visit takes some 20 µs at a time.
 AT_ONCE = 10

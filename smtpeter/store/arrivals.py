@@ -15,13 +15,13 @@ from sqlalchemy import Connection, Row, Select, bindparam, exists, func, insert,
 
 from smtpeter.message.content import Content
 from smtpeter.store import dmarc, events, messages, suppressions
+from smtpeter.store.changes import Change
 from smtpeter.store.dmarc import DmarcReport
 from smtpeter.store.events import Event
 from smtpeter.store.messages import PARCEL_COLUMNS, Message, Parcel, message_of, parcel_of
 from smtpeter.store.suppressions import Suppression
 from smtpeter.store.tables import arrivals, content_blocks, sender_domains, submissions
 from smtpeter.store.tables import messages as messages_table
-from smtpeter.store.writer import Change
 from smtpeter.values import frozen
 
 ARRIVAL = "arrival"  # the origin of its submission

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from smtpeter.store import events
+from smtpeter.store.changes import Change
 from smtpeter.store.database import StoreError
 from smtpeter.store.messages import (
     IS_WAITING,
@@ -21,7 +22,6 @@ from smtpeter.store.messages import (
     parcel_of,
 )
 from smtpeter.store.tables import messages, submissions
-from smtpeter.store.writer import Change
 from smtpeter.values import frozen
 
 REASON_CHARACTERS = 200

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
 
+from smtpeter.store.changes import Change
 from smtpeter.store.tables import events
-from smtpeter.store.writer import Change
 from smtpeter.values import frozen
 
 APPEND = insert(events)

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, delete, insert, select
 
+from smtpeter.store.changes import Change
 from smtpeter.store.tables import idempotency
-from smtpeter.store.writer import Change
 from smtpeter.values import frozen
 
 KEPT_SECONDS = 24 * 3600.0

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
+from smtpeter.store.changes import Change
 from smtpeter.store.tables import journal_batches
-from smtpeter.store.writer import Change
 
 DONE = insert(journal_batches)
 GONE = delete(journal_batches).where(journal_batches.c.journal == bindparam("gone"))

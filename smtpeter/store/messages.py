@@ -27,8 +27,8 @@ from smtpeter.message.address import AddressError, Mailbox
 from smtpeter.message.content import Content
 from smtpeter.message.envelope import Envelope, Recipient, Trace
 from smtpeter.message.features import Features
+from smtpeter.store.changes import Change
 from smtpeter.store.tables import content_blocks, messages, submissions
-from smtpeter.store.writer import Change
 from smtpeter.values import frozen
 
 # NUL is in no text of PostgreSQL, half a surrogate pair in none of UTF-8.

@@ -12,8 +12,9 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
+from smtpeter.store.changes import Change, Planned
 from smtpeter.store.database import Database, StorageFull, StoreError, StoreUnavailable
-from smtpeter.store.writer import Change, GroupCommitWriter, Planned
+from smtpeter.store.writer import GroupCommitWriter
 
 READERS = 4
 LOOK_SECONDS = 1.0  # between looks at the free disk

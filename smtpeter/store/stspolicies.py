@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, select
 
+from smtpeter.store.changes import Change
 from smtpeter.store.statements import Upsert
 from smtpeter.store.tables import mta_sts_policies
-from smtpeter.store.writer import Change
 from smtpeter.values import frozen
 
 KEEP = Upsert(

@@ -15,10 +15,10 @@ import attrs
 from sqlalchemy import ColumnElement, Connection, delete, exists, select
 
 from smtpeter.message.address import Mailbox
+from smtpeter.store.changes import Change
 from smtpeter.store.messages import storable
 from smtpeter.store.statements import Upsert
 from smtpeter.store.tables import suppressions
-from smtpeter.store.writer import Change
 from smtpeter.values import frozen
 
 MAILBOX, COMPLAINT, MANUAL = REASONS = ("mailbox", "complaint", "manual")

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, delete, select
 
+from smtpeter.store.changes import Change
 from smtpeter.store.messages import storable
 from smtpeter.store.statements import Upsert
 from smtpeter.store.tables import tls_results
-from smtpeter.store.writer import Change
 from smtpeter.values import frozen
 
 ADD = Upsert(

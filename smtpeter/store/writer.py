@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 from typing import Protocol as Shape
 
 from attrs import field
@@ -20,6 +20,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from smtpeter.store.changes import Change, Planned
 from smtpeter.store.database import Database, StoreUnavailable
 from smtpeter.store.lull import Lull, thread_seconds
 from smtpeter.store.priority import let_the_reactor_go_first
@@ -34,28 +35,6 @@ FEW = 2
 WAITING_LIMIT = 20_000
 
 _T = TypeVar("_T")
-
-
-@frozen
-class Change:
-    """
-    Rows for one statement.
-
-    Attributes:
-        statement: a module's constant, so that changes of one kind are known by identity.
-        rows: the values of its parameters, one mapping for each row.
-    """
-
-    statement: UpdateBase
-    rows: Sequence[Mapping[str, Any]]
-
-
-@frozen
-class Planned(Generic[_T]):
-    """What is to be written, and what whoever asked for it is told when it is."""
-
-    changes: Sequence[Change]
-    answer: _T
 
 
 @frozen

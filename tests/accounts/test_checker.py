@@ -16,7 +16,8 @@ from zope.interface.verify import verifyObject
 from smtpeter.accounts.checker import AvatarId, PasswordChecker, TokenChecker
 from smtpeter.accounts.identities import Identities
 from smtpeter.accounts.interfaces import BearerToken, CheckUnavailable
-from smtpeter.accounts.passwords import PasswordVerifier, token_digest
+from smtpeter.accounts.passwords import token_digest
+from smtpeter.accounts.verifying import PasswordVerifier
 from smtpeter.store import accounts as store
 from tests.accounts.fakes import COST, NOW, MemoryStore, Threads
 

@@ -15,8 +15,9 @@ from zope.interface.verify import verifyObject
 from smtpeter.accounts.checker import PasswordChecker, TokenChecker
 from smtpeter.accounts.identities import IDENTITY_SECONDS, Identities
 from smtpeter.accounts.interfaces import BearerToken, ISender, SenderInfo
-from smtpeter.accounts.passwords import PasswordVerifier, token_digest
+from smtpeter.accounts.passwords import token_digest
 from smtpeter.accounts.realm import SenderRealm
+from smtpeter.accounts.verifying import PasswordVerifier
 from smtpeter.message.address import Mailbox
 from smtpeter.message.content import Content
 from smtpeter.message.envelope import Envelope, Recipient, Submission, Trace

@@ -16,10 +16,10 @@ from smtpeter.message.reply import Refused
 from smtpeter.smtp.command import POSTMASTER
 from smtpeter.store import arrivals, events
 from smtpeter.store.arrivals import Listed
+from smtpeter.store.changes import Change
 from smtpeter.store.database import Database, StorageFull
 from smtpeter.store.keys import KeySource
 from smtpeter.store.messages import load_content
-from smtpeter.store.writer import Change
 from tests.arrivals.house import AWAY, content_of
 from tests.events.house import PromptStore, in_thread
 from tests.store.cases import NOW, DatabaseCase

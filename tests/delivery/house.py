@@ -29,11 +29,11 @@ from smtpeter.message.content import Content
 from smtpeter.message.envelope import Envelope
 from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.store import events, messages, receivers, suppressions
+from smtpeter.store.changes import Change
 from smtpeter.store.database import StoreUnavailable
 from smtpeter.store.due import PUT_OFF, Due, Unreadable, due_messages, without_notice
 from smtpeter.store.keys import KeySource
 from smtpeter.store.messages import Message, State, Stream
-from smtpeter.store.writer import Change
 from smtpeter.transform.pipeline import Pipeline, Stage
 from tests.store.cases import CONTENT, NOW
 

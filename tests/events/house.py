@@ -9,9 +9,9 @@ from twisted.internet.defer import Deferred, execute, fail
 
 from smtpeter.events.sealing import Seal
 from smtpeter.events.visit import Visit
+from smtpeter.store.changes import Change
 from smtpeter.store.database import Database, StoreUnavailable
 from smtpeter.store.store import Store
-from smtpeter.store.writer import Change
 
 MESSAGE = "7hQx2LmPzR9aTc04"
 NOW = 1_900_000_000.0

@@ -1,7 +1,7 @@
 from sqlalchemy.exc import IntegrityError
 
 from smtpeter.store import journal
-from smtpeter.store.writer import Change
+from smtpeter.store.changes import Change
 from tests.store.cases import DatabaseCase, OnPostgresql
 
 

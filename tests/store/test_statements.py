@@ -1,9 +1,9 @@
 from sqlalchemy import Connection, bindparam, select, text
 
 from smtpeter.store import journal
+from smtpeter.store.changes import Change
 from smtpeter.store.statements import Query, Statements, Upsert
 from smtpeter.store.tables import journal_batches
-from smtpeter.store.writer import Change
 from tests.store.cases import DatabaseCase, OnPostgresql
 
 

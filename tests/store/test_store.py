@@ -9,10 +9,10 @@ from twisted.internet.interfaces import IReactorThreads
 from twisted.trial.unittest import TestCase
 
 from smtpeter.store import store as module
+from smtpeter.store.changes import Change, Planned
 from smtpeter.store.database import Database, StorageFull, StoreUnavailable
 from smtpeter.store.store import Store
 from smtpeter.store.tables import nudges
-from smtpeter.store.writer import Change, Planned
 from tests.store.cases import NOW
 from tests.store.postgresql import cluster
 

@@ -6,16 +6,10 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from twisted.internet.defer import Deferred
 
 from smtpeter.store import writer as module
+from smtpeter.store.changes import Change, Planned
 from smtpeter.store.database import StorageFull, StoreUnavailable, ValueRefused
 from smtpeter.store.tables import idempotency, nudges
-from smtpeter.store.writer import (
-    FEW,
-    GROUP_LIMIT,
-    Change,
-    GroupCommitWriter,
-    Planned,
-    WriterBusy,
-)
+from smtpeter.store.writer import FEW, GROUP_LIMIT, GroupCommitWriter, WriterBusy
 from tests.store.cases import NOW, WAIT_SECONDS, CallsFromThreads, DatabaseCase, OnPostgresql
 
 ADD_NUDGE = insert(nudges)
