@@ -123,7 +123,7 @@ def add_own_keys(
         _row(domain.account_id, domain.name, selector, key, now)
         for selector, key in zip(SELECTORS, made, strict=True)
     ]
-    connection.execute(insert_missing(connection, dkim_keys), rows)
+    connection.execute(insert_missing(dkim_keys), rows)
     return domain if domain.selector else change_domain(connection, domain, selector=SELECTORS[0])
 
 

@@ -57,7 +57,7 @@ def keep(
         if digest not in there
     ]
     if new:
-        connection.execute(insert_missing(connection, images), new)
+        connection.execute(insert_missing(images), new)
     needs = [{"digest": digest, "account_id": account_id, "until": until} for digest in ordered]
     connection.execute(insert_or_raise(connection, image_needs, "until"), needs)
 

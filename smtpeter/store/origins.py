@@ -25,7 +25,7 @@ def numbers_of(connection: Connection, texts: Collection[str]) -> dict[str, int]
     missing = sorted(set(texts) - found.keys())
     if missing:
         rows = [{"text": text} for text in missing]
-        connection.execute(insert_missing(connection, origins), rows)
+        connection.execute(insert_missing(origins), rows)
         found |= known_numbers(connection, missing)
     return found
 

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Compiled, Connection, Dialect, Insert, Select, Table, UpdateBase, func
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Compiled, Connection, Dialect, Insert, Select, Table, UpdateBase
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.visitors import InternalTraversal
@@ -133,21 +132,14 @@ def _with_conflict(statement: Upsert, compiler: SQLCompiler, **kw: Any) -> str:
     return f"{written} ON CONFLICT {statement.conflict}"
 
 
-def insert_missing(connection: Connection, table: Table) -> Insert:
+def insert_missing(table: Table) -> Insert:
     """An INSERT that leaves out the rows whose keys are there."""
-    return _insert(connection, table).on_conflict_do_nothing()
+    return Upsert(table, "DO NOTHING")
 
 
 def insert_or_raise(connection: Connection, table: Table, column: str) -> Insert:
     """An INSERT that, where the primary key is there, raises one column to the greater value."""
-    statement = _insert(connection, table)
-    greatest = func.max if connection.dialect.name == "sqlite" else func.greatest
-    return statement.on_conflict_do_update(
-        index_elements=list(table.primary_key),
-        set_={column: greatest(table.c[column], statement.excluded[column])},
-    )
-
-
-def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """Both databases say ON CONFLICT; SQLAlchemy has it only with each of them."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    key = ", ".join(table.primary_key.columns.keys())
+    greatest = "max" if connection.dialect.name == "sqlite" else "greatest"
+    value = f"{greatest}({table.name}.{column}, excluded.{column})"
+    return Upsert(table, f"({key}) DO UPDATE SET {column} = {value}")

@@ -64,7 +64,7 @@ def existing_keys(connection: Connection, now: float) -> list[TrackingKey]:
         return found
     # Of several processes that start at once, one makes the key for all.
     first = {"id": _FIRST, "secret": secrets.token_bytes(KEY_OCTETS), "created": now}
-    connection.execute(insert_missing(connection, tracking_keys), [first])
+    connection.execute(insert_missing(tracking_keys), [first])
     return keys(connection)
 
 
