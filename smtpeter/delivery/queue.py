@@ -13,7 +13,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -39,6 +39,7 @@ from smtpeter.store.messages import Message, State, Stream
 from smtpeter.store.store import Store
 
 ROUND_SECONDS = 600.0
+NOTED_AT_ONCE = 500  # of the streams that a round finds
 # What is learnt of receivers is written down so often.
 NEWS_SECONDS = 5.0
 NEWS_AT_STOP_SECONDS = 1.0
@@ -106,8 +107,12 @@ class DeliveryQueue(Service):
     async def _look_around(self) -> None:
         # There is nobody of whom nobody thought, unless the store took mail and could not
         # say so, or we have a fault.
-        for stream, due in await self._store.read(messages.waiting_streams):
-            self._alarm.note(stream, due)
+        found = await self._store.read(messages.waiting_streams)
+        for start in range(0, len(found), NOTED_AT_ONCE):
+            if start:  # there may be tens of thousands, and others want their turn
+                await deferLater(self._clock, 0)
+            for stream, due in found[start : start + NOTED_AT_ONCE]:
+                self._alarm.note(stream, due)
 
     async def _save_news(self) -> None:
         news = self._book.news()

@@ -397,6 +397,21 @@ class StoreTroubleTests(SynchronousTestCase):
         house.clock.advance(0)
         self.assertEqual(1, len(house.under_way))
 
+    def test_large_round(self) -> None:
+        """Very many streams are noted a part at a time, so that others have their turn."""
+        self.patch(queue, "NOTED_AT_ONCE", 2)
+        house = House(start=False)
+        house.store.put(*[mail(f"{number}.example", due=NOW + 60) for number in range(5)])
+        noted: list[int] = []
+        house.queue.startService()
+        house.clock.callLater(0, lambda: noted.append(len(house.queue._alarm)))
+        house.clock.advance(0)
+        self.assertEqual([4], noted)
+        self.assertEqual(5, len(house.queue._alarm))
+        house.clock.advance(60)
+        house.clock.advance(0)
+        self.assertEqual(5, len(house.under_way))
+
     def test_failing_round(self) -> None:
         """A round that fails is not the last one."""
         house = House()
