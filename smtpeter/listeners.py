@@ -41,6 +41,8 @@ def smtp_listeners(settings: Smtp, around: Surroundings, tls: ServerTLS) -> Smtp
     none (see `ServerTLS`).
     """
     connections = ConnectionLimit(settings.max_connections, settings.max_connections_per_address)
+    # However many servers bring bounces at one moment, clients find a place.
+    half = ConnectionLimit((settings.max_connections + 1) // 2, 0, connections)
     made: list[SmtpFactory] = []
     behind: dict[Endpoint, Factory] = {}
     for strangers, servers in product((False, True), repeat=2):
@@ -48,7 +50,7 @@ def smtp_listeners(settings: Smtp, around: Surroundings, tls: ServerTLS) -> Smtp
         outside, inside = (
             SmtpFactory(
                 attrs.evolve(around, tls=presented),
-                connections,
+                half if strangers else connections,
                 implicit_tls=implicit_tls,
                 accept_local=strangers,
             )

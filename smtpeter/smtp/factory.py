@@ -88,11 +88,13 @@ class ConnectionLimit:
     Args:
         total: how many there may be at one moment; 0 for no limit.
         per_address: how many from one address; likewise.
+        within: a limit for these and others together.
     """
 
-    def __init__(self, total: int, per_address: int) -> None:
+    def __init__(self, total: int, per_address: int, within: ConnectionLimit | None = None) -> None:
         self._total = total
         self._per_address = per_address
+        self._within = within
         self._all = 0
         self._open: Counter[str] = Counter()
 
@@ -102,11 +104,15 @@ class ConnectionLimit:
             return False
         if self._per_address and self._open[address] >= self._per_address:
             return False
+        if self._within is not None and not self._within.enter(address):
+            return False
         self._all += 1
         self._open[address] += 1
         return True
 
     def leave(self, address: str) -> None:
+        if self._within is not None:
+            self._within.leave(address)
         self._all -= 1
         self._open[address] -= 1
         if not self._open[address]:

@@ -114,6 +114,19 @@ class ConnectionLimitTests(SynchronousTestCase):
         self.assertEqual([True] * 5 + [False], [limit.enter("a") for _ in range(6)])
         self.assertTrue(limit.enter("b"))
 
+    def test_within(self) -> None:
+        """A part of the places leaves the others to others, and counts among all."""
+        whole = ConnectionLimit(4, 3)
+        part = ConnectionLimit(2, 0, whole)
+        self.assertEqual([True, True, False], [part.enter("a") for _ in range(3)])
+        self.assertEqual([True, False], [whole.enter("a") for _ in range(2)])
+        self.assertEqual([True, False], [whole.enter("b") for _ in range(2)])
+        part.leave("a")
+        self.assertTrue(whole.enter("b"))
+        self.assertFalse(part.enter("c"))
+        whole.leave("b")
+        self.assertTrue(part.enter("c"))
+
     @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans())))
     def test_never_beyond(self, steps: list[tuple[str, bool]]) -> None:
         """Neither limit is ever passed, and a place that was left is free."""
