@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any
+
+from twisted.logger import Logger
 
 from smtpeter.delivery.receivers import Receiver, ReceiverLimits
 from smtpeter.delivery.route import Way
@@ -23,17 +24,26 @@ class ReceiverBook:
         terms_of: how the receiver at the end of a way is called, and what was decided for it.
     """
 
+    _log = Logger()
+
     def __init__(self, terms_of: NameAndLimits) -> None:
         self._terms_of = terms_of
         self._receivers: OrderedDict[str, Receiver] = OrderedDict()
-        self._kept: dict[str, dict[str, Any]] = {}  # of those that had no work since the start
+        self._kept: dict[str, object] = {}  # of those that had no work since the start
         self._changed: dict[str, Receiver] = {}
         self._written: set[str] = set()
         self._destinations: OrderedDict[str, Destination] = OrderedDict()
         self._found: dict[str, Destination] = {}
 
-    def restore(self, kept: Mapping[str, dict[str, Any]]) -> None:
-        """Take up the states that were written before."""
+    def restore(self, kept: Mapping[str, object]) -> None:
+        """Take up the states that were written before, as far as they can be made out."""
+        spoilt = [name for name, state in kept.items() if not isinstance(state, dict)]
+        if spoilt:
+            self._log.error(
+                "what was learnt of {count} receivers cannot be read, such as {name}",
+                count=len(spoilt),
+                name=spoilt[0],
+            )
         self._kept = dict(kept)
         self._written = set(kept)
 
@@ -47,7 +57,7 @@ class ReceiverBook:
             receiver = self._receivers[name] = Receiver(name, pool, limits, now)
             kept = self._kept.pop(name, None)
             if kept is not None:
-                receiver.restore(kept)
+                receiver.restore(kept, now)
         else:
             receiver.limit(limits, now)
         return receiver

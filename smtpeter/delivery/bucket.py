@@ -30,12 +30,16 @@ class TokenBucket:
             0.0 with a token taken, or the seconds after which there will be one; then
             none was taken.
         """
+        wait = self.wait(now)
+        if not wait:
+            self._taken += 1
+        return wait
+
+    def wait(self, now: float) -> float:
+        """The seconds after which there will be a token, 0.0 when there is one."""
         self._notice(now)
         at = self._full_at + (self._taken + 1 - self._burst) / self.per_second
-        if now < at:
-            return at - now
-        self._taken += 1
-        return 0.0
+        return max(0.0, at - now)
 
     def seconds_until_full(self, now: float) -> float:
         """The rest after which it is as if nothing had ever been taken; 0.0 when it is now."""

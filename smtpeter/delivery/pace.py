@@ -3,12 +3,15 @@ How fast a receiver is sent messages: as fast as it takes them. Knows no clock.
 
 A receiver does not tell its rate, it refuses what goes beyond. So the rate is measured: what it
 took from one refusal to the next, pauses included, is what it takes. Messages then go a little
-slower than that, and ever so slowly faster, until it refuses again.
+slower than that, and ever so slowly faster, until it refuses again. What was refused after a few
+messages measures nothing: then they go slowly at first, and faster with each that is taken.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+from smtpeter.delivery.kept import entry, number, whole
 
 FIRST_PAUSE_SECONDS = 0.2
 SHORTEST_PAUSE_SECONDS = 0.1
@@ -25,6 +28,8 @@ PROBE = 0.0002
 BOLDER = 0.06  # so far beyond the target, as a part of what was measured, growth has doubled
 BOLDEST = 0.004  # of the rate, with each message
 FEW_MESSAGES = 30  # do not measure anything
+TRIAL_PER_SECOND = 1.0  # at least, when nothing was measured
+TRIAL = 1.2  # times the rate then, with each message that is taken
 DECREASE = 0.75
 MANY_PAUSES = 3
 FALL = 0.5
@@ -32,6 +37,7 @@ REFUSED_RATE = 0.95
 SLOWEST_PER_SECOND = 1 / 600
 UNHINDERED = 50.0  # times what was measured: the receiver has other limits now
 FORGET_SECONDS = 6 * 3600.0
+ANSWER_SECONDS = 900.0  # after so long another message asks whether the receiver takes mail again
 IDLE_SECONDS = 2.0
 TOGETHER_SECONDS = 0.05  # messages may leave early by so much, in favour of fewer timers
 
@@ -53,10 +59,12 @@ class Pace:
         self._measured = 0.0
         self._pauses = 0  # one after the other, without a message taken between them
         self._refused_at: float | None = None  # for the last time
-        self._probing = False
+        self._asked_at: float | None = None  # by a message that is on its way
+        self._trial = False
         self._next_at = 0.0
         self._epoch = 0.0
         self._taken = 0
+        self._taken_before = 0  # from one refusal to the next
         self._active_at = 0.0
         self._hungry = False
 
@@ -66,14 +74,15 @@ class Pace:
 
         Returns:
             0.0 when it may go, or the seconds after which to ask again. While it is not known
-            whether the receiver takes mail again, a single one may go: then infinity.
+            whether the receiver takes mail again, a single one may go; the answer to it comes
+            earlier, in general.
         """
         if now < self.paused_until:
             return self.paused_until - now
         if self._pauses:
-            if self._probing:
-                return float("inf")
-            self._probing = True
+            if self._asked_at is not None and now < self._asked_at + ANSWER_SECONDS:
+                return self._asked_at + ANSWER_SECONDS - now
+            self._asked_at = now
         quiet = now - max(self._active_at, self.paused_until)
         if quiet > IDLE_SECONDS + (2 / self.rate if self.rate else 0.0):
             self._begin_epoch(now)
@@ -88,7 +97,7 @@ class Pace:
 
     def withdrawn(self) -> None:
         """The message that had leave tells nothing: it was not sent, or not answered."""
-        self._probing = False
+        self._asked_at = None
 
     def taken(self, now: float, began: float) -> None:
         """A message was taken, or refused for what it is; its attempt began then."""
@@ -97,6 +106,8 @@ class Pace:
         if self._pauses:
             if began >= self.paused_until:
                 self._recover(now)
+            elif self._asked_at is not None and began >= self._asked_at:
+                self._asked_at = None  # meanwhile it was told to wait longer
         elif self.rate is not None:
             self._grow(now)
 
@@ -113,7 +124,7 @@ class Pace:
         self._active_at = now
         if self._refused_at is None or began > self._refused_at:
             self._pauses += 1
-            self._probing = False
+            self._asked_at = None
             self._refused_at = now
             pause = self._first_pause() * 2 ** min(self._pauses - 1, 20)
             self.paused_until = max(self.paused_until, now + min(pause, LONGEST_PAUSE_SECONDS))
@@ -126,10 +137,16 @@ class Pace:
         """Forget what was learnt."""
         self.__init__()  # type: ignore[misc]
 
-    def forgive(self, now: float) -> None:
-        """Forget what was learnt too long ago."""
-        if self._refused_at is not None and now - self._refused_at > FORGET_SECONDS:
-            self.lift()
+    def set_back(self, seconds: float) -> None:
+        """The clock was set back by so much; no time has passed."""
+        self.paused_until -= seconds
+        self._next_at -= seconds
+        self._epoch -= seconds
+        self._active_at -= seconds
+        if self._refused_at is not None:
+            self._refused_at -= seconds
+        if self._asked_at is not None:
+            self._asked_at -= seconds
 
     def _first_pause(self) -> float:
         if not self._measured:
@@ -142,10 +159,16 @@ class Pace:
         self._taken = 0
 
     def _recover(self, now: float) -> None:
-        self._measured = max(self._measure(now), SLOWEST_PER_SECOND)
+        few = self.rate is None and self._taken < FEW_MESSAGES
+        # A receiver that was out of order for long has no lower limit than before.
+        trial = few or (self.rate is None and self._pauses >= MANY_PAUSES)
+        least = TRIAL_PER_SECOND if few else SLOWEST_PER_SECOND
+        self._measured = max(self._measure(now), least)
+        self._trial = trial
         self.rate = START * self._measured
         self._pauses = 0
-        self._probing = False
+        self._asked_at = None
+        self._taken_before = self._taken
         self._next_at = now + 1 / self.rate
         self._begin_epoch(now)
 
@@ -157,6 +180,8 @@ class Pace:
         over_all = self._taken / max(began - self._epoch, 0.001)
         if self.rate is None:
             return over_all
+        if self._trial:
+            return min(over_all, REFUSED_RATE * self.rate)
         if self._pauses >= MANY_PAUSES:
             return max(min(over_all, REFUSED_RATE * self.rate), FALL * self._measured)
         if self._taken >= FEW_MESSAGES:
@@ -170,32 +195,42 @@ class Pace:
         self._hungry = False
         measured = self._measured
         beyond = self.rate - TARGET * measured
-        if beyond < 0:
+        # What was learnt so long ago is put to the test.
+        self._trial = self._trial or now - (self._refused_at or now) > FORGET_SECONDS
+        if self._trial:
+            self.rate = min(TRIAL * self.rate, UNHINDERED * measured)
+        elif beyond < 0:
             self.rate -= RETURN * beyond - PROBE * measured
         else:
             boldness = 1 + (beyond / (BOLDER * measured)) ** 2
             self.rate += min(PROBE * measured * boldness, BOLDEST * self.rate)
-        if self.rate > UNHINDERED * measured:
+        if self.rate >= UNHINDERED * measured and self._taken > self._taken_before:
             self.rate = None
-        self.forgive(now)
+            self._trial = False
 
     def as_dict(self) -> dict[str, Any]:
         """What is worth keeping, for a JSON document."""
         return {
             "rate": self.rate,
             "measured": self._measured,
+            "trial": self._trial,
             "paused_until": self.paused_until,
             "pauses": self._pauses,
             "refused_at": self._refused_at,
         }
 
     @classmethod
-    def from_dict(cls, kept: dict[str, Any]) -> Pace:
-        """What `as_dict` gave."""
+    def from_dict(cls, kept: object, now: float) -> Pace:
+        """What `as_dict` gave, as far as it can be made out."""
         pace = cls()
-        pace.rate = kept["rate"]
-        pace.paused_until = kept["paused_until"]
-        pace._measured = kept["measured"]
-        pace._pauses = kept["pauses"]
-        pace._refused_at = kept["refused_at"]
+        pace.rate = number(kept, "rate", None, least=START * SLOWEST_PER_SECOND)
+        pace._measured = number(kept, "measured", pace.rate or 0.0)
+        if pace.rate is not None:
+            pace._measured = max(pace._measured, SLOWEST_PER_SECOND)
+        pace._trial = entry(kept, "trial") is True
+        pace.paused_until = min(number(kept, "paused_until", 0.0), now + LONGEST_NAMED_SECONDS)
+        pace._pauses = whole(kept, "pauses", 0)
+        pace._refused_at = number(kept, "refused_at", None, most=now)
+        if pace._pauses:
+            pace._refused_at = pace._epoch = pace._refused_at or now
         return pace

@@ -14,10 +14,11 @@ from smtpeter.delivery.classification import (
     is_throttle,
     named_wait_seconds,
 )
+from smtpeter.delivery.kept import LARGEST, entries, entry, whole
 from smtpeter.delivery.pace import Pace
 from smtpeter.delivery.suspension import Suspension
 from smtpeter.delivery.turns import Turns
-from smtpeter.delivery.window import ConnectionWindow, MessagesPerConnection
+from smtpeter.delivery.window import LEAST_MESSAGES, ConnectionWindow, MessagesPerConnection
 from smtpeter.message.outcome import Outcome, Verdict
 from smtpeter.values import frozen
 
@@ -58,6 +59,14 @@ class LastReply:
         """For a JSON document."""
         return [self.time, self.text, self.meaning]
 
+    @classmethod
+    def from_list(cls, kept: object) -> LastReply | None:
+        """What `as_list` gave; None when it cannot be made out."""
+        match kept:
+            case [int() | float() as time, str(text), str(meaning)] if 0 <= time <= LARGEST:
+                return cls(float(time), text[:SHOWN_CHARACTERS], meaning)
+        return None
+
 
 class Receiver:
     """
@@ -90,6 +99,7 @@ class Receiver:
         self._bucket: TokenBucket | None = None
         self._taken_at = float("-inf")
         self._throttled: LastReply | None = None
+        self._latest = now
         self.limit(limits, now)
 
     def limit(self, limits: ReceiverLimits, now: float) -> None:
@@ -120,9 +130,24 @@ class Receiver:
 
     def wait(self, now: float) -> float:
         """0.0 with leave to send one message, or the seconds after which to ask again."""
+        self._notice(now)
         if now < self._suspension.until:
             return self._suspension.until - now
-        return self._pace.wait(now) or (self._bucket.take(now) if self._bucket else 0.0)
+        # Leave is asked of the pace last: while it is used for nothing, nobody else gets it.
+        wait = self._bucket.wait(now) if self._bucket else 0.0
+        wait = wait or self._pace.wait(now)
+        if not wait and self._bucket:
+            self._bucket.take(now)
+        return wait
+
+    def _notice(self, now: float) -> None:
+        """The clock may have been set back: then no time has passed."""
+        back, self._latest = self._latest - now, now
+        if back > 0:
+            self._pace.set_back(back)
+            self._window.set_back(back)
+            self._suspension.set_back(back)
+            self._taken_at -= back
 
     def rest_seconds(self, now: float) -> float:
         """After so many seconds of rest, limits that were decided are as if nothing was sent."""
@@ -150,6 +175,7 @@ class Receiver:
             When the message may be tried again, if that is said by the receiver and not by the
             schedule.
         """
+        self._notice(now)
         if outcome.verdict is Verdict.DELIVERED:
             self._took(now, began)
             return None
@@ -232,14 +258,16 @@ class Receiver:
             "on_their_way": self.on_their_way,
         }
 
-    def restore(self, kept: dict[str, Any]) -> None:
-        """Know again what was known when `as_dict` was asked."""
-        self._pace = Pace.from_dict(kept["pace"])
-        self._window = ConnectionWindow.from_dict(kept["window"])
-        self._per_connection = MessagesPerConnection(kept["messages_per_connection"])
-        self._suspension = Suspension(**kept["suspension"])
-        self.last_replies.extend(LastReply(*each) for each in kept["last_replies"])
-        self._throttled = LastReply(*kept["throttled"]) if kept["throttled"] else None
+    def restore(self, kept: object, now: float) -> None:
+        """Know again what was known when `as_dict` was asked, as far as it can be made out."""
+        self._pace = Pace.from_dict(entry(kept, "pace"), now)
+        self._window = ConnectionWindow.from_dict(entry(kept, "window"))
+        learnt = whole(kept, "messages_per_connection", None, least=LEAST_MESSAGES)
+        self._per_connection = MessagesPerConnection(learnt)
+        self._suspension = Suspension.from_dict(entry(kept, "suspension"), now)
+        replies = map(LastReply.from_list, entries(kept, "last_replies"))
+        self.last_replies.extend(each for each in replies if each is not None)
+        self._throttled = LastReply.from_list(entry(kept, "throttled"))
 
 
 @frozen

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from smtpeter.delivery.receivers import LastReply, ReceiverLimits
+from smtpeter.delivery.kept import whole
+from smtpeter.delivery.receivers import LastReply, Receiver, ReceiverLimits
 from smtpeter.values import frozen
 
 
@@ -39,29 +39,21 @@ class Restraint:
         return words if self.health == "ok" else f"{self.health}: {words}"
 
 
-def restraint(limits: ReceiverLimits, state: Mapping[str, Any], now: float) -> Restraint:
+def restraint(limits: ReceiverLimits, kept: object, now: float) -> Restraint:
     """
     Put together what was decided for a receiver and what was learnt.
 
     Args:
-        state: as `Receiver.as_dict`, or empty.
+        kept: as `Receiver.as_dict`, as far as it can be made out.
     """
-    if not state:
-        return Restraint(
-            "ok",
-            limits.connections,
-            limits.messages_per_connection,
-            limits.messages_per_second,
-            0.0,
-            "",
-            0,
-            (),
-        )
+    receiver = Receiver("", "", limits, now)
+    receiver.restore(kept, now)
+    state = receiver.as_dict()
     pace, window, suspension = state["pace"], state["window"], state["suspension"]
     suspended, paused = suspension["until"] > now, pace["paused_until"] > now
     less = pace["rate"] is not None or window["learnt"] is not None
-    replies = [LastReply(*each) for each in state["last_replies"]]
-    throttled = LastReply(*state["throttled"]) if state["throttled"] else None
+    replies = tuple(receiver.last_replies)
+    throttled = LastReply.from_list(state["throttled"])
     why = ""
     if suspended and replies:
         why = replies[-1].text
@@ -77,7 +69,7 @@ def restraint(limits: ReceiverLimits, state: Mapping[str, Any], now: float) -> R
         messages_per_second=_slower(limits.messages_per_second, pace["rate"]),
         until=until if suspended or paused else 0.0,
         why=why,
-        on_their_way=state["on_their_way"],
+        on_their_way=whole(kept, "on_their_way", 0),
         last_replies=replies,
     )
 

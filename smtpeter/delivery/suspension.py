@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from smtpeter.delivery.kept import number, whole
+
 FAILURES = 3  # one after the other; a single one can be a host among several
 FIRST_SECONDS = 30.0
 LONGEST_SECONDS = 1800.0
@@ -37,6 +39,16 @@ class Suspension:
         self.failures = 0
         self.until = 0.0
 
+    def set_back(self, seconds: float) -> None:
+        """The clock was set back by so much; no time has passed."""
+        self.until -= seconds
+
     def as_dict(self) -> dict[str, Any]:
         """What is worth keeping, for a JSON document."""
         return {"failures": self.failures, "until": self.until}
+
+    @classmethod
+    def from_dict(cls, kept: object, now: float) -> Suspension:
+        """What `as_dict` gave, as far as it can be made out."""
+        until = min(number(kept, "until", 0.0), now + LONGEST_SECONDS)
+        return cls(whole(kept, "failures", 0), until)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from smtpeter.delivery.kept import whole
+
 BACK_MESSAGES = 10  # taken over each connection: then there is one more, up to what was known
 PROBE_MESSAGES = 100  # the same beyond that: few connections are opened only to be refused
 LEAST_MESSAGES = 2  # over one connection; with fewer nothing would be reused
@@ -63,16 +65,20 @@ class ConnectionWindow:
         self._taken = 0
         return True
 
+    def set_back(self, seconds: float) -> None:
+        """The clock was set back by so much; no time has passed."""
+        self._refused_at -= seconds
+
     def as_dict(self) -> dict[str, Any]:
         """What is worth keeping, for a JSON document."""
         return {"learnt": self._learnt, "known": self._known}
 
     @classmethod
-    def from_dict(cls, kept: dict[str, Any]) -> ConnectionWindow:
-        """What `as_dict` gave."""
+    def from_dict(cls, kept: object) -> ConnectionWindow:
+        """What `as_dict` gave, as far as it can be made out."""
         window = cls()
-        window._learnt = kept["learnt"]
-        window._known = kept["known"]
+        window._learnt = whole(kept, "learnt", None, least=1)
+        window._known = whole(kept, "known", 0)
         return window
 
 

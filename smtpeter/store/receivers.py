@@ -50,10 +50,21 @@ def receiver_name(called: str, pool: str) -> str:
     return f"{called} ({pool})" if pool else called
 
 
-def load(connection: Connection) -> dict[str, dict[str, Any]]:
-    """The states of receivers by their names; of very many, those changed last."""
+def load(connection: Connection) -> dict[str, Any]:
+    """
+    The states of receivers by their names; of very many, those changed last.
+
+    A state is as it was saved, or whatever else stands there, None where it is no JSON.
+    """
     query = select(receivers).order_by(receivers.c.updated.desc()).limit(REMEMBERED)
-    return {row.name: json.loads(row.state) for row in connection.execute(query)}
+    return {row.name: _read(row.state) for row in connection.execute(query)}
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def save(connection: Connection, news: ReceiverNews, now: float) -> None:

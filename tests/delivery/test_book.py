@@ -1,3 +1,4 @@
+from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.delivery import book
@@ -79,6 +80,14 @@ class BookTests(SynchronousTestCase):
         news = again.news()
         assert news is not None
         self.assertEqual(["hoster.example"], news.unremarkable)
+
+    def test_spoilt(self) -> None:
+        """What cannot be read of a receiver is as if it was not there, and is told once."""
+        with capturedLogs() as logged:
+            self.book.restore({"hoster.example": None, "one.example": [], "other.example": {}})
+        self.assertEqual([LogLevel.error], [each["log_level"] for each in logged])
+        for each in (ONE, OTHER):
+            self.assertEqual(0.0, self.book.receiver_at(each, "", 1.0).wait(1.0))
 
     def test_retired(self) -> None:
         """Without work a receiver is forgotten, unless something was learnt of it."""

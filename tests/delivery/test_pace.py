@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.delivery.pace import (
+    ANSWER_SECONDS,
     FORGET_SECONDS,
     LONGEST_NAMED_SECONDS,
     LONGEST_PAUSE_SECONDS,
@@ -84,6 +85,19 @@ class SlidingWindow:
         return True
 
 
+class OutOfOrder:
+    """Takes a few messages, then nothing for so many seconds, and then all within its rate."""
+
+    def __init__(self, rate: float, first: int, seconds: float) -> None:
+        self.rate = rate
+        self._first, self._end = first, seconds
+        self._bucket = Bucket(rate, rate)
+
+    def takes(self, now: float) -> bool:
+        self._first -= 1
+        return self._first >= 0 or (now > self._end and self._bucket.takes(now))
+
+
 class Run:
     """
     Messages without end to a receiver, over some connections.
@@ -124,15 +138,14 @@ class Run:
         while self._flying < CONNECTIONS:
             wait = self.pace.wait(now)
             if wait:
-                if wait != float("inf"):
-                    self._later(now + wait, None)
+                self._later(now + wait, None)
                 return
             self._flying += 1
             self._later(now + self._latency * self._random.uniform(0.5, 1.5), now)
 
     def _later(self, when: float, began: float | None) -> None:
         self._count += 1
-        if began is None and any(each[2] is None for each in self._calls):
+        if began is None and any(at <= when for at, _, began in self._calls if began is None):
             return
         heapq.heappush(self._calls, (when, self._count, began))
 
@@ -185,6 +198,24 @@ class LearningTests(SynchronousTestCase):
         run.until(1000 + 600)
         self.assertGreaterEqual(run.taken, GOOD_RATE * 100 * 200)
 
+    def test_slow(self) -> None:
+        """Limits below one message a minute are kept, at the price of a few refusals."""
+        for limit in (Bucket(1 / 60, 1), Bucket(1 / 100, 5), FixedWindow(60, 3600)):
+            run = Run(limit, 0.05)
+            run.until(500 / limit.rate)
+            run.until(1000 / limit.rate)
+            self.assertGreaterEqual(run.taken, GOOD_RATE * 500, vars(limit))
+            self.assertLess(run.refused, 0.1 * run.taken, vars(limit))
+
+    def test_out_of_order(self) -> None:
+        """That a receiver was out of order for a while, be it from the start, makes it not slow."""
+        for first, seconds in ((0, 5), (0, 300), (3, 7200), (1000, 7200)):
+            limit = OutOfOrder(20, first, seconds)
+            run = Run(limit, 0.05)
+            run.until(seconds + 600)
+            run.until(seconds + 700)
+            self.assertGreaterEqual(run.taken, GOOD_RATE * 100 * limit.rate, (first, seconds))
+
     def test_no_limit(self) -> None:
         """Without a refusal there is no limit, and no wait."""
         pace = Pace()
@@ -207,7 +238,7 @@ class PauseTests(SynchronousTestCase):
         self.assertGreater(until, 1.0)
         self.assertAlmostEqual(until - 1.0, self.pace.wait(1.0))
         self.assertEqual(0.0, self.pace.wait(until))
-        self.assertEqual(float("inf"), self.pace.wait(until))
+        self.assertEqual(ANSWER_SECONDS, self.pace.wait(until))
         self.pace.taken(until + 1, until)
         self.assertEqual(0.0, self.pace.wait(until + 1000))
 
@@ -244,18 +275,24 @@ class PauseTests(SynchronousTestCase):
         until = self.pace.refused(1.0, 0.0)
         self.pace.taken(until + 1, 0.5)
         self.assertEqual(0.0, self.pace.wait(until + 1))
-        self.assertEqual(float("inf"), self.pace.wait(until + 1))
+        self.assertEqual(ANSWER_SECONDS, self.pace.wait(until + 1))
 
     def test_forgotten(self) -> None:
-        """What was learnt is forgotten after hours without a refusal."""
-        until = self.pace.refused(1.0, 0.0)
-        self.pace.wait(until)
-        self.pace.taken(until, until)
-        self.assertIsNotNone(self.pace.rate)
-        self.pace.forgive(FORGET_SECONDS)
-        self.assertIsNotNone(self.pace.rate)
-        self.pace.forgive(FORGET_SECONDS + 2)
-        self.assertIsNone(self.pace.rate)
+        """What was learnt is put to the test after hours without a refusal, and then forgotten."""
+        pace, now = Pace.from_dict({"rate": 0.01, "measured": 0.01, "refused_at": 1.0}, 1.0), 1.0
+        while pace.rate is not None:
+            now += pace.wait(now) or 0.001
+            pace.taken(now, now)
+            self.assertTrue(now > FORGET_SECONDS or pace.rate)
+            self.assertLess(now, FORGET_SECONDS + 1200)
+
+    def test_set_back(self) -> None:
+        """A clock that is set back ends no pause later, and hides no refusal."""
+        until = self.pace.refused(10_001.0, 10_000.0)
+        self.pace.set_back(9_000.0)
+        self.assertAlmostEqual(until - 9_000.0, self.pace.paused_until)
+        self.assertEqual(0.0, self.pace.wait(1_002.0))
+        self.assertGreater(self.pace.refused(1_003.0, 1_002.0), 1_003.0)
 
     @given(st.lists(st.tuples(st.booleans(), st.floats(0, 100)), max_size=60))
     def test_kept(self, happened: list[tuple[bool, float]]) -> None:
@@ -268,6 +305,6 @@ class PauseTests(SynchronousTestCase):
                 pace.taken(now, now)
             else:
                 pace.refused(now, now)
-        again = Pace.from_dict(json.loads(json.dumps(pace.as_dict())))
+        again = Pace.from_dict(json.loads(json.dumps(pace.as_dict())), now)
         self.assertEqual((pace.rate, pace.paused_until), (again.rate, again.paused_until))
         self.assertEqual(pace.as_dict(), again.as_dict())

@@ -1,8 +1,12 @@
 import json
+from typing import Any
 
 from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from smtpeter.delivery.pace import ANSWER_SECONDS, LONGEST_NAMED_SECONDS
 from smtpeter.delivery.receivers import LIVELY_SECONDS, Receiver
 from smtpeter.delivery.restraint import restraint
 from smtpeter.message.outcome import Outcome, Verdict
@@ -17,6 +21,32 @@ CROWDED = Outcome(
 DEAD = Outcome(Verdict.DEFERRED, "timeout", "connect", 0, "4.4.1", "timed out")
 REFUSING = Outcome(Verdict.DEFERRED, "lost", "connect", 0, "4.4.1", "Connection refused")
 NOWHERE = Outcome(Verdict.DEFERRED, "error", "dns", 0, "4.4.3", "no answer")
+NUMBERS = st.one_of(
+    st.none(), st.booleans(), st.integers(-2, 9), st.floats(), st.just(10**400), st.text(max_size=2)
+)
+
+
+def _like(**fields: Any) -> Any:
+    """Something that may have these fields, and may be anything else."""
+    return st.one_of(NUMBERS, st.fixed_dictionaries({}, optional=fields))
+
+
+STATES = _like(
+    pace=_like(
+        rate=NUMBERS,
+        measured=NUMBERS,
+        trial=NUMBERS,
+        paused_until=NUMBERS,
+        pauses=NUMBERS,
+        refused_at=NUMBERS,
+    ),
+    window=_like(learnt=NUMBERS, known=NUMBERS),
+    messages_per_connection=NUMBERS,
+    suspension=_like(failures=NUMBERS, until=NUMBERS, more=NUMBERS),
+    last_replies=st.one_of(NUMBERS, st.lists(st.one_of(NUMBERS, st.lists(NUMBERS)))),
+    throttled=st.one_of(NUMBERS, st.lists(NUMBERS)),
+    on_their_way=NUMBERS,
+)
 OURS = Outcome(Verdict.DEFERRED, "error", "process", 0, "4.3.0", "Internal error")
 
 
@@ -106,9 +136,56 @@ class ThrottleTests(ReceiverCase):
         self.hear(RATE)
         self.now += 60
         self.assertEqual(0.0, self.wait())
-        self.assertEqual(float("inf"), self.wait())
+        self.assertEqual(ANSWER_SECONDS, self.wait())
         self.receiver.withdrawn()
         self.assertEqual(0.0, self.wait())
+
+    def test_both_rates(self) -> None:
+        """That a rate was decided keeps nobody from asking whether mail is taken again."""
+        self.receiver.limit(FakeLimits(messages_per_second=0.1), self.now)
+        self.assertEqual(0.0, self.wait())
+        self.hear(RATE)
+        self.now += 5
+        self.assertGreater(self.wait(), 0.0)
+        self.now += self.wait()
+        self.assertEqual(0.0, self.wait())
+
+    def test_told_to_wait_while_it_is_asked(self) -> None:
+        """A wait that is named late, to a message from before, ends like any other."""
+        self.hear(RATE)
+        self.now += 60
+        self.assertEqual(0.0, self.wait())
+        asked = self.now
+        self.hear(NAMED, began=100.0)
+        self.hear(DELIVERED, began=asked)
+        self.now += 400
+        self.assertEqual(0.0, self.wait())
+        self.hear(DELIVERED)
+        self.assertLess(self.wait(), 2.0)
+
+    def test_never_heard_of(self) -> None:
+        """When nothing is ever heard of the message that asks, another one asks some time."""
+        self.hear(RATE)
+        self.now += 60
+        self.wait()
+        self.now += self.wait()
+        self.assertEqual(0.0, self.wait())
+
+    def test_clock_is_set_back(self) -> None:
+        """When the clock is set back, what was learnt ends no later for it."""
+        for outcome in (RATE, CROWDED, DEAD):
+            self.setUp()
+            self.now = 1e6
+            for _ in range(4):
+                self.now += 1
+                self.hear(outcome)
+            before = self.wait()
+            self.now -= 86_400
+            self.assertLessEqual(self.wait(), before + 0.001)
+            self.now += before + 0.001
+            self.assertEqual(0.0, self.wait())
+            self.hear(DELIVERED)
+            self.assertLess(self.wait(), 2.0)
 
 
 class SilenceTests(ReceiverCase):
@@ -170,11 +247,43 @@ class KeptTests(ReceiverCase):
         self.assertTrue(self.receiver.restrained)
         kept = json.loads(json.dumps(self.receiver.as_dict()))
         again = Receiver("mailbox.example", "", FakeLimits(), self.now)
-        again.restore(kept)
+        again.restore(kept, self.now)
         self.assertEqual(kept, again.as_dict())
         self.assertEqual(5, again.connections)
         self.assertEqual(300.0, again.wait(self.now))
         self.assertTrue(again.connection_used_up(20))
+
+    @given(STATES)
+    def test_unreadable(self, kept: Any) -> None:
+        """Whatever is kept by another release, or was spoilt, it can be taken up and shown."""
+        now = 1_000.0
+        receiver = Receiver("mailbox.example", "", FakeLimits(), now)
+        receiver.restore(kept, now)
+        json.dumps(receiver.as_dict(), allow_nan=False)
+        told = restraint(FakeLimits(), kept, now)
+        self.assertLessEqual(told.until, now + LONGEST_NAMED_SECONDS)
+        self.assertGreaterEqual(told.connections, 1)
+        self.assertGreaterEqual(told.messages_per_connection, 1)
+        now += LONGEST_NAMED_SECONDS
+        self.assertEqual(0.0, receiver.wait(now))
+        receiver.heard(DELIVERED, now, now + 1)
+        self.assertLess(receiver.wait(now + 1), 601)
+        receiver.heard(RATE, now + 1, now + 2)
+
+    def test_in_part(self) -> None:
+        """What an older release did not know is as if nothing was learnt."""
+        self.receiver.restore({"window": {"learnt": 3, "known": 5}}, self.now)
+        self.assertEqual((3, 0.0), (self.receiver.connections, self.wait()))
+
+    def test_restored_within_a_pause(self) -> None:
+        """A restart in the middle of a pause does not make a receiver slow."""
+        self.hear(RATE)
+        again = Receiver("mailbox.example", "", FakeLimits(), self.now)
+        again.restore(self.receiver.as_dict(), self.now)
+        self.now += again.wait(self.now)
+        self.assertEqual(0.0, again.wait(self.now))
+        again.heard(DELIVERED, self.now, self.now + 0.1)
+        self.assertLess(again.wait(self.now + 0.1), 2.0)
 
     def test_shown(self) -> None:
         """What holds is told with its reason."""

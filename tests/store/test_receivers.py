@@ -1,4 +1,6 @@
-from smtpeter.store import receivers
+from sqlalchemy import update
+
+from smtpeter.store import receivers, tables
 from smtpeter.store.receivers import Destination, ReceiverNews
 from tests.store.cases import NOW, DatabaseCase, OnPostgresql
 
@@ -10,7 +12,7 @@ class ReceiverTests(DatabaseCase):
         with self.database.begin() as connection:
             receivers.save(connection, news, now)
 
-    def load(self) -> dict[str, dict[str, object]]:
+    def load(self) -> dict[str, object]:
         with self.database.connect() as connection:
             return receivers.load(connection)
 
@@ -28,6 +30,14 @@ class ReceiverTests(DatabaseCase):
         found = [Destination(f"{n}.example", "a", ["mx"]) for n in range(1200)]
         self.save(ReceiverNews(many, found=found), NOW + 1)
         self.assertEqual(many, self.load())
+
+    def test_spoilt(self) -> None:
+        """What is no JSON keeps nobody from reading the others."""
+        self.save(ReceiverNews({"a": {}, "b": {}}))
+        with self.database.begin() as connection:
+            connection.execute(update(tables.receivers).values(state="{"))
+        self.save(ReceiverNews({"b": {"x": 1}}))
+        self.assertEqual({"a": None, "b": {"x": 1}}, self.load())
 
     def test_old(self) -> None:
         """What has not changed for long is removed."""
