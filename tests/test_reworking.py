@@ -165,6 +165,12 @@ class ConcernsTests(SynchronousTestCase):
         ):
             self.assertEqual(expected, concerns(draft(b"\r\n", features=features)), features)
 
+    def test_arrivals(self) -> None:
+        """What is sent on as it came is never looked at."""
+        came = draft(b"\r\n{$webversion}\r\n")
+        self.assertTrue(concerns(came))
+        self.assertFalse(concerns(evolve(came, origin="arrival")))
+
     @given(
         st.text("ab \u00fc<>\n", max_size=300),
         st.text("ab \u00fc<>\n", max_size=300),
