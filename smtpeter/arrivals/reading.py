@@ -9,7 +9,6 @@ from attrs import evolve
 from smtpeter.delivery.classification import classify, is_hard_mailbox_failure
 from smtpeter.message.address import AddressError, Mailbox
 from smtpeter.message.content import Content
-from smtpeter.message.incoming import recognise
 from smtpeter.message.incoming.findings import (
     Complaint,
     DeliveryReport,
@@ -71,6 +70,9 @@ def read_all(unread: Sequence[Unread]) -> list[Reading]:
 
 def read(content: Content, sender: Mailbox | None, recipient: Mailbox | None) -> Reading:
     """Read an arrival; the arguments are those of `Unread`."""
+    # the service itself recognises nothing, and need not wait for the many patterns when it starts
+    from smtpeter.message.incoming.recognition import recognise  # noqa: PLC0415
+
     found = recognise(content, sender)
     hops = sum(each.name == "received" for each in content.fields())
     if isinstance(found, Complaint):

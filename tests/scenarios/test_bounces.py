@@ -3,8 +3,8 @@ import functools
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.message.content import Content
-from smtpeter.message.incoming import recognise
 from smtpeter.message.incoming.findings import DeliveryReport, PrivateError, ReportedAction
+from smtpeter.message.incoming.recognition import recognise
 from tests.corpus.flufl import Sample, samples
 from tests.corpus.packages import Unreachable
 from tests.scenarios.programs import missing

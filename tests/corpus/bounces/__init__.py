@@ -10,7 +10,6 @@ from attrs import field
 
 from smtpeter.message.address import Mailbox
 from smtpeter.message.content import Content
-from smtpeter.message.incoming import recognise
 from smtpeter.message.incoming.findings import (
     AggregateReport,
     AutomaticResponse,
@@ -21,6 +20,7 @@ from smtpeter.message.incoming.findings import (
     RecipientReport,
     Recognised,
 )
+from smtpeter.message.incoming.recognition import recognise
 from smtpeter.values import frozen
 
 _DIRECTORY = Path(__file__).parent

@@ -11,7 +11,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.message.address import Mailbox
 from smtpeter.message.content import Content, HeaderTooLarge
-from smtpeter.message.incoming import recognise
 from smtpeter.message.incoming.findings import (
     AutomaticResponse,
     DeliveryReport,
@@ -21,6 +20,7 @@ from smtpeter.message.incoming.findings import (
     Recognised,
     ReportedAction,
 )
+from smtpeter.message.incoming.recognition import recognise
 from tests.corpus.bounces import Shape, shapes
 from tests.message.incoming.letters import multipart
 
