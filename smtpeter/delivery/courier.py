@@ -173,10 +173,20 @@ class Courier:
             outcome = carried.outcomes[0]
             if self._at_home and outcome.verdict is Verdict.DEFERRED and not outcome.code:
                 raise Interrupted  # it was cut short: by us, not by the receiver
-            retry_at = receiver.heard(outcome, began, self._clock.seconds())
+            retry_at = self._tell(receiver, outcome, began, message)
             return await self._conclude(message, outcome, retry_at, content, runs)
         finally:
             carried.release()
+
+    def _tell(
+        self, receiver: Hearing, outcome: Outcome, began: float, message: Message
+    ) -> float | None:
+        """Let a receiver learn. No fault in that keeps the outcome from being recorded."""
+        try:
+            return receiver.heard(outcome, began, self._clock.seconds())
+        except Exception:
+            self._log.failure("nothing was learnt from message {id}", id=message.id)
+            return None
 
     async def _carry(
         self, way: Way, receiver: Hearing, message: Message, content: Content | None

@@ -134,6 +134,14 @@ class AttemptTests(CourierCase):
         self.assertEqual(State.FAILED, self.store.state(one))
         self.assertEqual(1, len(reports(self.house)))
 
+    def test_nothing_learnt(self) -> None:
+        """A fault in what is learnt of a receiver does not lead to a second delivery."""
+        self.patch(Receiver, "heard", lambda *_: 1 // 0)
+        one = message()
+        self.attempt(one, DELIVERED)
+        self.assertEqual(State.DELIVERED, self.store.state(one))
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
+
     def test_waits_for_memory(self) -> None:
         """A message waits until the contents on their way leave room for its own."""
         self.house.budget.reserve(self.house.budget.limit_octets)
