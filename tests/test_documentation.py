@@ -117,6 +117,7 @@ def put_off(message: Message) -> list[Any]:
         "type": "error",
         "state": "rcptto",
         "class": "mailbox",
+        "source": "session",
     }
     reply = "450 Mailbox busy, come back later"
     return [

@@ -156,7 +156,13 @@ def event_of(message: Message, judged: Judgement, now: float, runs: Sequence[Run
     if judged.state is not State.DELIVERED:
         said = (outcome.code, outcome.status, outcome.text, outcome.state)
         meaning = classify(*said).value
-        details |= {"type": outcome.type, "state": outcome.state, "class": meaning}
+        source = "session" if outcome.code else "here"
+        details |= {
+            "type": outcome.type,
+            "state": outcome.state,
+            "class": meaning,
+            "source": source,
+        }
     if runs:
         details["stages"] = written_runs(runs)
     return message_event(message, KINDS[judged.state], now, details)

@@ -191,6 +191,7 @@ class EventTests(SynchronousTestCase):
             "type": "error",
             "state": "rcptto",
             "class": "mailbox",
+            "source": "session",
         }
         event = event_of(evolve(one, attempts=2), verdict, NOW)
         self.assertEqual(("failure", expected), (event.kind, event.details))
@@ -198,5 +199,7 @@ class EventTests(SynchronousTestCase):
         self.assertEqual("delivery", delivered.kind)
         self.assertEqual("0", delivered.details["attempt"])
         self.assertFalse({"type", "state", "class"} & set(delivered.details))
+        timeout = event_of(one, Judgement(State.FAILED, expired(), NOW), NOW)
+        self.assertEqual("here", timeout.details["source"])
         deferral = event_of(one, Judgement(State.WAITING, DEFERRED, NOW), NOW)
         self.assertEqual(("deferral", "error"), (deferral.kind, deferral.details["type"]))
