@@ -8,6 +8,7 @@ does what `twistd` and `smtpeter` do when a shell starts them.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import selectors
@@ -221,7 +222,12 @@ def main() -> None:
 
     import smtpeter.service  # noqa: F401, PLC0415
     from smtpeter import cli  # noqa: PLC0415
+    from smtpeter.cli.command import LateCommand  # noqa: PLC0415
 
+    for command in cli.main.commands.values():
+        if isinstance(command, LateCommand):
+            command.loaded()
+    gc.freeze()  # else each process would walk over all that was loaded, and copy it by that
     programs: dict[str, Callable[[], None]] = {"twistd": twistd.run, "smtpeter": cli.main}
     channel = socket.socket(fileno=int(sys.argv[1]))
     sys.argv = Forking(channel).run()
