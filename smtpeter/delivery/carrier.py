@@ -37,9 +37,13 @@ class Allowance(Shape):
     What a receiver may be given at the moment.
 
     Attributes:
+        name: of the receiver; who has the same name has the same allowance.
         pool: of the addresses of ours that its mail is sent from, "" for the usual ones.
         connections: open at a time.
     """
+
+    @property
+    def name(self) -> str: ...
 
     @property
     def pool(self) -> str: ...

@@ -52,7 +52,7 @@ class _Errand:
     @property
     def key(self) -> Hashable:
         """Connections with the same key are as good as each other."""
-        return (self.way.exchangers, self.way.demands.key, self.allowance.pool)
+        return (self.allowance.name, self.way.exchangers, self.way.demands.key)
 
 
 @implementer(ICarrier)
@@ -78,7 +78,7 @@ class SmtpCarrier:
         self._clock = clock
         self._limits = limits or ConnectionLimits()
         self._idle = IdleConnections(clock, self._close, idle_seconds=self._limits.idle_seconds)
-        self._open: Counter[Allowance] = Counter()  # by allowance, those to come included
+        self._open: Counter[str] = Counter()  # by receiver, those to come included
         self._busy: set[SmtpClient] = set()  # until released
         self._leaving: set[SmtpClient] = set()
         self._anew: set[Deferred[Carried]] = set()  # on their way to a connection of their own
@@ -133,11 +133,22 @@ class SmtpCarrier:
         if client.mail_answered or self._ending:
             return Carried(outcomes, partial(self._release, errand, client))
         # The server had closed it while it was idle, or was about to.
-        errand.allowance.connection_ended(client.transactions - 1, idle_seconds)
         self._busy.discard(client)
         client.abort()
         self._closed(errand.allowance)
-        return self._carry_anew(errand)
+        carrying = self._carry_anew(errand)
+        return carrying.addCallback(
+            self._compared, errand.allowance, client.transactions - 1, idle_seconds
+        )
+
+    @staticmethod
+    def _compared(
+        carried: Carried, allowance: Allowance, messages: int, idle_seconds: float
+    ) -> Carried:
+        """Where a new connection does no better, the end of the old one was not about that one."""
+        if carried.outcomes[0].verdict is Verdict.DELIVERED:
+            allowance.connection_ended(messages, idle_seconds)
+        return carried
 
     def _carry_anew(self, errand: _Errand) -> Deferred[Carried]:
         carrying = Deferred.fromCoroutine(self._over_new_connection(errand))
@@ -154,7 +165,7 @@ class SmtpCarrier:
     async def _over_new_connection(self, errand: _Errand) -> Carried:
         envelope, allowance = errand.envelope, errand.allowance
         self._make_room(allowance)
-        self._open[allowance] += 1
+        self._open[allowance.name] += 1
         client: SmtpClient | None = None
         try:
             client = await self._connecting.connect(self._route, errand.way, allowance.pool)
@@ -176,7 +187,7 @@ class SmtpCarrier:
 
     def _make_room(self, allowance: Allowance) -> None:
         """Close idle connections: in favour of a new one to the same receiver, and over all."""
-        if self._open[allowance] >= allowance.connections:
+        if self._open[allowance.name] >= allowance.connections:
             self._idle.close_longest(allowance)
         while self._idle and len(self._idle) + len(self._busy) >= self._limits.total:
             self._idle.close_longest()
@@ -187,7 +198,7 @@ class SmtpCarrier:
         self._busy.discard(client)
         allowance = errand.allowance
         used_up = allowance.connection_used_up(client.transactions)
-        too_many = self._open[allowance] > allowance.connections
+        too_many = self._open[allowance.name] > allowance.connections
         reusable = client.usable and not client.for_one_domain
         if reusable and not (self._ending or used_up or too_many):
             self._idle.keep(errand.key, allowance, client)
@@ -203,9 +214,9 @@ class SmtpCarrier:
         self._closed(allowance)
 
     def _closed(self, allowance: Allowance) -> None:
-        self._open[allowance] -= 1
-        if not self._open[allowance]:
-            del self._open[allowance]
+        self._open[allowance.name] -= 1
+        if not self._open[allowance.name]:
+            del self._open[allowance.name]
 
     def _left(self, _: None, client: SmtpClient) -> None:
         self._leaving.discard(client)

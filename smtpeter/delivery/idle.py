@@ -46,7 +46,7 @@ class IdleConnections:
         self._idle_seconds = idle_seconds
         self._waiting: OrderedDict[SmtpClient, _Waiting] = OrderedDict()  # the longest first
         self._by_key: dict[Hashable, list[SmtpClient]] = {}
-        self._by_owner: dict[Allowance, list[SmtpClient]] = {}
+        self._by_owner: dict[str, list[SmtpClient]] = {}
         self._timer: IDelayedCall | None = None
 
     def __len__(self) -> int:
@@ -65,14 +65,14 @@ class IdleConnections:
     def keep(self, key: Hashable, owner: Allowance, client: SmtpClient) -> None:
         """Let a connection wait for the next message that goes where it leads."""
         self._by_key.setdefault(key, []).append(client)
-        self._by_owner.setdefault(owner, []).append(client)
+        self._by_owner.setdefault(owner.name, []).append(client)
         self._waiting[client] = _Waiting(key, owner, self._clock.seconds())
         if self._timer is None:
             self._timer = self._clock.callLater(self._idle_seconds, self._close_expired)
 
     def close_longest(self, owner: Allowance | None = None) -> bool:
         """Close the connection that has waited longest, of one owner or of all; if there is one."""
-        clients = self._waiting if owner is None else self._by_owner.get(owner, ())
+        clients = self._waiting if owner is None else self._by_owner.get(owner.name, ())
         for client in clients:
             self._let_go(client)
             return True
@@ -91,7 +91,7 @@ class IdleConnections:
     def _forget(self, client: SmtpClient) -> _Waiting:
         waiting = self._waiting.pop(client)
         _remove(self._by_key, waiting.key, client)
-        _remove(self._by_owner, waiting.owner, client)
+        _remove(self._by_owner, waiting.owner.name, client)
         return waiting
 
     def _close_expired(self) -> None:

@@ -83,10 +83,14 @@ class ConnectionWindow:
 
 
 class MessagesPerConnection:
-    """How many messages a receiver takes over one connection before it ends it."""
+    """
+    How many messages a receiver takes over one connection before it ends it. A connection ends
+    for other reasons as well; a limit ends one after the other at the same number.
+    """
 
     def __init__(self, learnt: int | None = None) -> None:
         self.learnt = learnt
+        self._ended_at = learnt  # the last one
         self._used_up = 0
 
     def most(self, limit: int) -> int:
@@ -95,9 +99,12 @@ class MessagesPerConnection:
 
     def ended(self, messages: int, idle_seconds: float) -> None:
         """The receiver ended a connection after so many messages, when one more came."""
-        if messages >= LEAST_MESSAGES and idle_seconds < RESTED_SECONDS:
+        if messages < LEAST_MESSAGES or idle_seconds >= RESTED_SECONDS:
+            return
+        if messages == self._ended_at:
             self.learnt = messages
             self._used_up = 0
+        self._ended_at = messages
 
     def used_up(self, messages: int, limit: int) -> bool:
         """Whether a connection has carried as many as it may."""

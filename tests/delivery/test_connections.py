@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -70,10 +69,8 @@ class CarrierCase(SynchronousTestCase):
         self, *, messages_per_connection: int = 1000, connections: int = 20, **limits: Any
     ) -> None:
         """A carrier with these limits."""
-        own = FakeLimits(connections, messages_per_connection=messages_per_connection)
-        self.receivers: dict[str, Receiver] = defaultdict(
-            lambda: Receiver("receiver", "", own, 0.0)
-        )
+        self.limits = FakeLimits(connections, messages_per_connection=messages_per_connection)
+        self.receivers: dict[str, Receiver] = {}
         reactor = self.internet.reactor
         tls = TlsPolicies(TlsPolicy.NONE, reactor)
         self.connecting = Connecting(reactor, "mail.shop.example", tls)
@@ -87,9 +84,15 @@ class CarrierCase(SynchronousTestCase):
     def answers(self, replies: Mapping[str, str] | None = None, address: str = ADDRESS) -> None:
         self.internet.hosts[address] = lambda: MailHost(replies)
 
+    def receiver(self, name: str = ADDRESS) -> Receiver:
+        """The receiver at an address, or whom it was given to."""
+        if name not in self.receivers:
+            self.receivers[name] = Receiver(name, "", self.limits, 0.0)
+        return self.receivers[name]
+
     def carry(self, receiver: str = ADDRESS) -> Deferred[Carried]:
         """One message that is on its way."""
-        carrying = self.carrier.carry(way(receiver), self.receivers[receiver], ONE, CONTENT, "id")
+        carrying = self.carrier.carry(way(receiver), self.receiver(receiver), ONE, CONTENT, "id")
         self.internet.run()
         return carrying
 
@@ -132,7 +135,7 @@ class ReuseTests(CarrierCase):
         for mode, connections in ((StsMode.ENFORCE, 2), (StsMode.ENFORCE, 2), (StsMode.TESTING, 2)):
             demands = Demands(sts=StsPolicy(mode, mx, 86_400))
             carrying = self.carrier.carry(
-                evolve(way(ADDRESS), demands=demands), self.receivers[ADDRESS], ONE, CONTENT, "id"
+                evolve(way(ADDRESS), demands=demands), self.receiver(), ONE, CONTENT, "id"
             )
             self.internet.run()
             self.successResultOf(carrying).release()
@@ -175,7 +178,7 @@ class ReuseTests(CarrierCase):
     def test_no_turn_of_the_reactor(self) -> None:
         """With an idle connection the first command is written at once."""
         self.deliver()
-        self.carrier.carry(way(ADDRESS), self.receivers[ADDRESS], ONE, CONTENT, "id")
+        self.carrier.carry(way(ADDRESS), self.receiver(), ONE, CONTENT, "id")
         (pump,) = self.internet.pumps
         self.assertIn(b"MAIL FROM", b"".join(pump.clientIO.stream))
 
@@ -209,7 +212,7 @@ class ReuseTests(CarrierCase):
     def test_fewer_connections(self) -> None:
         """Connections beyond those that a receiver may have are closed after their message."""
         trips = [self.carried() for _ in range(3)]
-        self.receivers[ADDRESS].limit(FakeLimits(connections=1), 0.0)
+        self.receiver().limit(FakeLimits(connections=1), 0.0)
         for trip in trips:
             trip.release()
         self.internet.run()
@@ -219,21 +222,63 @@ class ReuseTests(CarrierCase):
         """A connection to other hosts takes the place of an idle one of the same receiver."""
         self.use(connections=1)
         self.answers(address=SECOND)
-        self.receivers[SECOND] = self.receivers[ADDRESS]
+        self.receivers[SECOND] = self.receiver()
         self.deliver(ADDRESS)
         self.deliver(SECOND)
         self.assertEqual([True, False], ["QUIT" in host.verbs for host in self.mail_hosts])
 
     def test_learns_how_many(self) -> None:
-        """A receiver that ends each connection after some messages gets no more over one."""
+        """A receiver that ends connections after so many messages gets no more over one."""
+        self.ends_after_three()
+        self.ends_after_three()
         for _ in range(3):
             self.deliver()
-        self.mail_hosts[0].replies["MAIL"] = "421 4.7.0 enough for this connection"
+        self.assertEqual([3, 3, 3, 1], [len(host.messages) for host in self.mail_hosts])
+        self.assertEqual("QUIT", self.mail_hosts[2].verbs[-1])
+
+    def ends_after_three(self) -> None:
+        """Deliver four messages, the last of which finds that its connection is at its end."""
+        for _ in range(3 - len(self.mail_hosts[-1].messages) if self.mail_hosts else 3):
+            self.deliver()
+        self.mail_hosts[-1].replies["MAIL"] = "421 4.7.0 enough for this connection"
+        self.deliver()
+
+    def test_not_about_the_connection(self) -> None:
+        """When a new connection is told the same, it is not the old one that is used up."""
+        for _ in range(2):
+            self.answers()
+            for _ in range(3):
+                self.deliver()
+            self.mail_hosts[-1].replies["MAIL"] = "421 4.7.0 slow down"
+            self.answers({"MAIL": "421 4.7.0 slow down"})
+            self.assertEqual(421, self.deliver().code)
+        self.assertFalse(self.receiver().connection_used_up(3))
+
+    def test_receiver_that_was_forgotten(self) -> None:
+        """A receiver of the same name has the connections that are open."""
+        self.use(connections=1)
         self.deliver()
         for _ in range(3):
+            self.receivers.clear()
             self.deliver()
-        self.assertEqual([3, 3, 1], [len(host.messages) for host in self.mail_hosts])
-        self.assertEqual("QUIT", self.mail_hosts[1].verbs[-1])
+        self.assertEqual([4], [len(host.messages) for host in self.mail_hosts])
+        held = self.carried()
+        self.receivers.clear()
+        self.deliver()
+        held.release()
+        self.carrier.idle_close()
+        self.internet.run()
+        self.assertEqual(0, self.carrier._open.total())
+        self.assertEqual({}, dict(self.carrier._open))
+
+    def test_receivers_at_the_same_hosts(self) -> None:
+        """Each keeps its connections for itself, and no more than it may have."""
+        shared = Receiver("a.example", "", FakeLimits(1), 0.0)
+        for name in ("a.example", "b.example", "a.example"):
+            own = shared if name == shared.name else Receiver(name, "", FakeLimits(1), 0.0)
+            self.receivers[ADDRESS] = own
+            self.deliver()
+        self.assertEqual([2, 1], [len(host.messages) for host in self.mail_hosts])
 
     def test_idle_close(self) -> None:
         """All idle connections can be closed at once."""
@@ -299,7 +344,7 @@ class FailureTests(CarrierCase):
 
     def test_no_route(self) -> None:
         """Each recipient is told why there is no host."""
-        there = self.receivers["nowhere"]
+        there = self.receiver("nowhere")
         carrying = self.carrier.carry(way("nowhere"), there, TWO, CONTENT, "id")
         carried = self.successResultOf(carrying)
         self.assertEqual(["5.1.2"] * 2, [outcome.status for outcome in carried.outcomes])

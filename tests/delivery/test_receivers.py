@@ -243,7 +243,8 @@ class KeptTests(ReceiverCase):
         self.hear(DELIVERED)
         self.hear(CROWDED)
         self.hear(NAMED)
-        self.receiver.connection_ended(20, 0.0)
+        for _ in range(2):
+            self.receiver.connection_ended(20, 0.0)
         self.assertTrue(self.receiver.restrained)
         kept = json.loads(json.dumps(self.receiver.as_dict()))
         again = Receiver("mailbox.example", "", FakeLimits(), self.now)

@@ -97,9 +97,10 @@ class MessagesPerConnectionTests(SynchronousTestCase):
     """How many messages go over one connection."""
 
     def test_learnt(self) -> None:
-        """A connection carries no more than the receiver took over one."""
+        """A connection carries no more than the receiver took over one, and one more."""
         most = MessagesPerConnection()
         self.assertFalse(most.used_up(10, 1000))
+        most.ended(10, 0.0)
         most.ended(10, 0.0)
         self.assertTrue(most.used_up(10, 1000))
         self.assertFalse(most.used_up(9, 1000))
@@ -108,9 +109,17 @@ class MessagesPerConnectionTests(SynchronousTestCase):
     def test_rested(self) -> None:
         """That a connection was closed after a rest, or at its first message, tells nothing."""
         most = MessagesPerConnection()
-        most.ended(10, RESTED_SECONDS)
-        most.ended(1, 0.0)
+        for _ in range(3):
+            most.ended(10, RESTED_SECONDS)
+            most.ended(1, 0.0)
         self.assertIsNone(most.learnt)
+
+    def test_restarted(self) -> None:
+        """Connections that end together, each at another number, tell of no limit."""
+        most = MessagesPerConnection(20)
+        for messages in (3, 7, 2, 19):
+            most.ended(messages, 0.0)
+        self.assertEqual(20, most.learnt)
 
     def test_probe(self) -> None:
         """Once in many connections it is tried whether there is room for one message more."""
