@@ -38,7 +38,6 @@ class Lane:
         loading: the store is being asked for them.
         outdated: what the store is about to answer must not be used.
         finding: it is being found out who takes its mail.
-        in_turn: it is in line for a turn at its receiver.
     """
 
     stream: Stream
@@ -53,7 +52,6 @@ class Lane:
     loading: bool = False
     outdated: bool = False
     finding: bool = False
-    in_turn: bool = False
 
     @property
     def idle(self) -> bool:

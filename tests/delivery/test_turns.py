@@ -74,7 +74,7 @@ class TurnsTests(SynchronousTestCase):
         self.turns.add(one)
         self.turns.add(one)
         self.assertEqual([one, one], order(self.turns))
-        self.assertFalse(one.in_turn)
+        self.assertNotIn(one, self.turns)
 
     def test_removed(self) -> None:
         """A lane whose mail goes elsewhere has no turn any more."""
@@ -84,6 +84,28 @@ class TurnsTests(SynchronousTestCase):
         self.turns.remove(one)
         self.turns.remove(one)
         self.assertEqual([other], order(self.turns))
+
+    def test_held_back(self) -> None:
+        """Those of some accounts can be passed over; they keep their messages and their turn."""
+        held, other, last = lane(1, 2), lane(2, 1), lane(3, 1, BULK)
+        for each in (held, other, last):
+            self.turns.add(each)
+        self.assertIs(other, self.turns.first({1}))
+        self.assertIs(last, self.turns.first({1, 2}))
+        self.assertIsNone(self.turns.first({1, 2, 3}))
+        self.assertCountEqual([held, held, other, last], order(self.turns))
+
+    def test_no_search(self) -> None:
+        """However many lanes an account has, one that ends is found at once."""
+        looked: list[Lane] = []
+        self.patch(Lane, "__eq__", lambda *pair: looked.append(pair[0]))
+        lanes = [lane(1, 1, destination=f"{number}.example") for number in range(100)]
+        for each in lanes:
+            self.turns.add(each)
+        for each in reversed(lanes):
+            self.turns.remove(each)
+        self.assertEqual([], looked)
+        self.assertIsNone(self.turns.first())
 
     def test_high(self) -> None:
         """It is known whether there is something urgent."""
@@ -106,4 +128,4 @@ class TurnsTests(SynchronousTestCase):
         self.assertEqual(
             [count for _, count, _ in given_lanes], [gone.count(each) for each in lanes]
         )
-        self.assertFalse(any(each.in_turn for each in lanes))
+        self.assertFalse(any(each in turns for each in lanes))
