@@ -144,6 +144,7 @@ class Dispatcher:
             self.dispatch(first)
         self.dispatch(receiver)
         self._left(lane)
+        self._book.retired(receiver, self._clock.seconds())  # the lane may have left it before
         if not self._on_their_way and not self._all_home.called:
             self._all_home.callback(None)
 

@@ -115,14 +115,16 @@ class DeliveryQueue(Service):
                 self._alarm.note(stream, due)
 
     async def _save_news(self) -> None:
-        news = self._book.news()
-        if news is None:
-            return
-        try:
-            await self._store.transact(receivers.save, news, self._clock.seconds())
-        except (*STORE_TROUBLE, CancelledError) as error:
-            self._log.error("what was learnt of receivers is not written: {e}", e=error)
-            self._book.not_written(news)
+        for _ in range(self._book.waiting):
+            news = self._book.news()
+            if news is None:
+                return
+            try:
+                await self._store.transact(receivers.save, news, self._clock.seconds())
+            except (*STORE_TROUBLE, CancelledError) as error:
+                self._log.error("what was learnt of receivers is not written: {e}", e=error)
+                self._book.not_written(news)
+                return
 
     def stopService(self) -> Deferred[None]:
         """Begin nothing more; give what is on its way a time of grace."""

@@ -80,6 +80,7 @@ class Receiver:
         octets: of the messages on their way.
         lined_up: it is in line for a place among all that are on their way.
         lanes: how many have mail for it.
+        written: something of it stands in the store.
         last_replies: the latest refusals, the last at the end.
     """
 
@@ -91,6 +92,7 @@ class Receiver:
         self.octets = 0
         self.lined_up = False
         self.lanes = 0
+        self.written = False
         self.last_replies: deque[LastReply] = deque(maxlen=LAST_REPLIES)
         self._pace = Pace()
         self._window = ConnectionWindow()

@@ -3,6 +3,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.delivery import book
 from smtpeter.delivery.book import ReceiverBook
+from smtpeter.delivery.receivers import Receiver
 from smtpeter.delivery.resolver import MailExchanger
 from smtpeter.delivery.route import Way
 from smtpeter.message.outcome import Outcome, Verdict
@@ -98,6 +99,37 @@ class BookTests(SynchronousTestCase):
         self.assertIsNone(self.book.named("other.example"))
         self.assertIs(throttled, self.book.named("hoster.example"))
 
+    def test_left_before_the_message_came_home(self) -> None:
+        """A receiver whose lane has left is forgotten with its last message."""
+        receiver = self.book.receiver_at(OTHER, "", 0.0)
+        receiver.on_their_way = 1
+        self.book.retired(receiver, 1.0)
+        self.assertIs(receiver, self.book.named("other.example"))
+        receiver.on_their_way = 0
+        self.book.retired(receiver, 2.0)
+        self.assertIsNone(self.book.named("other.example"))
+
+    def test_back_at_work(self) -> None:
+        """A receiver that rests is known when there is mail for it again, and not forgotten."""
+        self.patch(book, "REMEMBERED", 1)
+        receiver = self.book.receiver_at(ONE, "", 0.0)
+        receiver.heard(RATE, 1.0, 2.0)
+        self.book.retired(receiver, 3.0)
+        self.assertIs(receiver, self.book.receiver_at(ONE, "", 4.0))
+        receiver.lanes = 1
+        for number in range(3):
+            self.resting(number)
+        self.assertIs(receiver, self.book.named("hoster.example"))
+
+    def resting(self, number: int) -> Receiver:
+        """A receiver with a refusal and without work."""
+        name = f"{number}.example"
+        receiver = self.book.receiver_at(Way(name, name, ()), "", 0.0)
+        receiver.heard(RATE, 1.0, 2.0)
+        self.book.touched(receiver)
+        self.book.retired(receiver, 3.0)
+        return receiver
+
     def test_rate_rests(self) -> None:
         """A receiver is not forgotten before its rate has rested."""
         self.limits = FakeLimits(messages_per_second=0.1)
@@ -109,10 +141,44 @@ class BookTests(SynchronousTestCase):
     def test_bounded(self) -> None:
         """Of very many receivers the one that had work longest ago is forgotten."""
         self.patch(book, "REMEMBERED", 3)
-        for number in range(6):
-            way = Way(f"{number}.example", f"{number}.example", ())
-            receiver = self.book.receiver_at(way, "", 0.0)
-            receiver.heard(RATE, 1.0, 2.0)
-            self.book.retired(receiver, 3.0)
+        for number in range(3):
+            self.resting(number)
+        self.book.news()
+        for number in range(3, 6):
+            self.resting(number)
         known = [n for n in range(6) if self.book.named(f"{n}.example")]
         self.assertEqual([3, 4, 5], known)
+        news = self.book.news()
+        assert news is not None
+        self.assertEqual(["3.example", "4.example", "5.example"], list(news.states))
+        self.assertEqual(["0.example", "1.example", "2.example"], news.unremarkable)
+        self.book.not_written(news)
+        again = self.book.news()
+        assert again is not None
+        self.assertEqual((news.states, news.unremarkable), (again.states, again.unremarkable))
+
+    def test_a_part_at_a_time(self) -> None:
+        """Of very much news a part is told at a time."""
+        self.patch(book, "NEWS_AT_ONCE", 2)
+        for number in range(5):
+            self.resting(number)
+        self.assertEqual(3, self.book.waiting)
+        told = [self.book.news() for _ in range(4)]
+        self.assertEqual([2, 2, 1], [len(each.states) for each in told if each])
+        self.assertEqual((None, 0), (told[3], self.book.waiting))
+
+    def test_where_mail_goes(self) -> None:
+        """It is told anew after a day, so that it is not removed while mail goes there."""
+        for now, told in ((0.0, 1), (10.0, 0), (book.FRESH_SECONDS, 1), (0.0, 1), (1.0, 0)):
+            self.book.receiver_at(ONE, "", now)
+            news = self.book.news()
+            self.assertEqual(told, len(news.found) if news else 0, now)
+
+    def test_destinations_are_bounded(self) -> None:
+        """Of very many destinations that nobody could write down the latest are told."""
+        self.patch(book, "KNOWN_DESTINATIONS", 2)
+        for number in range(4):
+            self.book.receiver_at(Way(f"{number}.example", "hoster.example", ()), "", 0.0)
+        news = self.book.news()
+        assert news is not None
+        self.assertEqual(["2.example", "3.example"], [each.name for each in news.found])
