@@ -69,6 +69,7 @@ from smtpeter.statelock import StateLock
 from smtpeter.store import messages, queue
 from smtpeter.store.database import Database, StoreError
 from smtpeter.store.keys import KeySource
+from smtpeter.store.queue import Nudge
 from smtpeter.store.store import Store
 from smtpeter.store.suppressions import Lifetimes
 from smtpeter.suppressing import Suppressing
@@ -252,7 +253,7 @@ class Outbound:
 
     carrier: ICarrier
     queue: DeliveryQueue
-    nudges: NudgeWatch
+    nudges: NudgeWatch[Nudge]
     notices: DelayNotices
 
 

@@ -17,7 +17,7 @@ from smtpeter.values import frozen
 KNOWN_DESTINATIONS = 50_000
 # Where mail goes is written down anew after so long, so that it is not taken for forgotten.
 FRESH_SECONDS = 86_400.0
-NEWS_AT_ONCE = 250  # of receivers, and ten times as many destinations: it takes a millisecond
+NEWS_AT_ONCE = 100  # of receivers, and ten times as many destinations: it takes a millisecond
 
 NameAndLimits = Callable[[Way], tuple[str, ReceiverLimits]]
 

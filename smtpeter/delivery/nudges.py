@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
 from twisted.application.service import Service
@@ -16,8 +17,10 @@ from smtpeter.store.writer import WriterBusy
 
 NUDGE_SECONDS = 1.0
 
+_N = TypeVar("_N")
 
-class NudgeWatch(Service):
+
+class NudgeWatch(Service, Generic[_N]):
     """
     Looks for what an operator's command has changed behind the queue's back.
 
@@ -30,8 +33,8 @@ class NudgeWatch(Service):
         self,
         store: Store,
         waiting: Callable[[Connection], bool],
-        take: Callable[[Connection], list[str]],
-        nudged: Callable[[str], None],
+        take: Callable[[Connection], Sequence[_N]],
+        nudged: Callable[[_N], None],
         clock: IReactorTime,
     ) -> None:
         self._store = store
@@ -61,8 +64,8 @@ class NudgeWatch(Service):
     async def _pass_on(self) -> None:
         try:
             if await self._store.read(self._waiting):
-                for receiver in await self._store.transact(self._take):
-                    self._nudged(receiver)
+                for nudge in await self._store.transact(self._take):
+                    self._nudged(nudge)
         except (StoreError, WriterBusy) as error:
             self._log.error("nudges cannot be read: {error}", error=error)
         finally:

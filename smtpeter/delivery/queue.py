@@ -7,7 +7,10 @@ comes next. A stream that sleeps costs one entry in a list of times.
 
 from __future__ import annotations
 
+from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine, Sequence
+from itertools import islice
+from math import inf
 from typing import Any
 
 from twisted.application.service import Service
@@ -17,7 +20,7 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from smtpeter.delivery.book import ReceiverBook
+from smtpeter.delivery.book import KNOWN_DESTINATIONS, ReceiverBook
 from smtpeter.delivery.carrier import ICarrier
 from smtpeter.delivery.contents import ContentSource
 from smtpeter.delivery.courier import (
@@ -36,10 +39,15 @@ from smtpeter.message.content import Content
 from smtpeter.store import messages, receivers
 from smtpeter.store.database import StoreError
 from smtpeter.store.messages import Message, State, Stream
+from smtpeter.store.queue import Nudge
 from smtpeter.store.store import Store
 
 ROUND_SECONDS = 600.0
 NOTED_AT_ONCE = 500  # of the streams that a round finds
+# What an operator wants to be tried again is, when it is known within that time who takes it.
+AGAIN_SECONDS = 300.0
+CHANGED_AT_ONCE = 100  # lanes that hear of other limits
+NUDGED_AT_ONCE = 500  # destinations that the store is asked about together
 # What is learnt of receivers is written down so often.
 NEWS_SECONDS = 5.0
 NEWS_AT_STOP_SECONDS = 1.0
@@ -81,12 +89,18 @@ class DeliveryQueue(Service):
         self._settings = settings
         self._clock = clock
         self._lanes: dict[Stream, Lane] = {}
+        self._there: dict[str, dict[Stream, Lane]] = {}  # by destination
+        self._nudged: dict[str, None] = {}
+        self._looking = False
+        self._again: OrderedDict[str, float] = OrderedDict()  # since when, the longest first
         self._alarm: Alarm[Stream] = Alarm(clock, self._wake, self._may_wake)
         self._windows = Windows(store, clock, self._alarm.note, self._filled)
         self._dispatcher = Dispatcher(courier, book, settings, clock, self._concluded, self._left)
         self._rounds = LoopingCall(self._logged, self._look_around)
         self._writing = LoopingCall(self._logged, self._save_news)
         self._rounds.clock = self._writing.clock = clock
+        self._to_find: deque[Lane] = deque()
+        self._searching = False
         self._finding = 0
 
     # Life.
@@ -162,32 +176,64 @@ class DeliveryQueue(Service):
         for lane in touched.values():
             self._tend(lane)
 
-    def nudged(self, destination: str) -> None:
+    def nudged(self, nudge: Nudge) -> None:
         """The operator changed something for a destination: see what the store says now."""
-        for lane in self._lanes.values():
-            if lane.stream.destination == destination:
-                lane.empty_window()
-                if lane.receiver is not None:
-                    lane.receiver.lift()
-                self._alarm.note(lane.stream, self._clock.seconds())
-        self._logged(self._look_at, destination)
+        now = self._clock.seconds()
+        if nudge.again:
+            self._try_again(nudge.destination, now)
+        for lane in self._there.get(nudge.destination, {}).values():
+            lane.empty_window()
+            if lane.receiver is not None and nudge.again:
+                self._lift(lane.receiver)
+            self._alarm.note(lane.stream, now)
+        self._nudged[nudge.destination] = None
+        if not self._looking:
+            self._logged(self._look_at_nudged)
 
-    async def _look_at(self, destination: str) -> None:
+    def _try_again(self, destination: str, now: float) -> None:
+        """Whoever takes the mail for a destination will be tried, when that is known."""
+        self._again[destination] = now
+        self._again.move_to_end(destination)
+        if len(self._again) > KNOWN_DESTINATIONS:
+            self._again.popitem(last=False)
+
+    def _lift(self, receiver: Receiver) -> None:
+        receiver.lift(self._clock.seconds())
+        self._book.touched(receiver)
+
+    async def _look_at_nudged(self) -> None:
+        self._looking = True
         try:
-            found = await self._store.read(messages.waiting_streams, destination)
+            while self._nudged and self.running:
+                await self._look_at(list(islice(self._nudged, NUDGED_AT_ONCE)))
+        finally:
+            self._looking = False
+
+    async def _look_at(self, destinations: Sequence[str]) -> None:
+        for each in destinations:
+            del self._nudged[each]
+        try:
+            found = await self._store.read(messages.waiting_streams, destinations)
         except StoreError as error:
-            self._log.error("mail for {name} cannot be read: {e}", name=destination, e=error)
-            self._clock.callLater(STORE_RETRY_SECONDS, self._logged, self._look_at, destination)
+            self._log.error("mail that was changed cannot be read: {e}", e=error)
+            self._nudged.update(dict.fromkeys(destinations))
+            await deferLater(self._clock, STORE_RETRY_SECONDS)
         else:
             for stream, due in found:
                 self._alarm.note(stream, due)
 
     def limits_changed(self) -> None:
         """The operator gave receivers other limits: the book tells them from now on."""
-        for lane in list(self._lanes.values()):
-            if lane.way is not None:
-                self._join(lane, lane.way)
-            self._tend(lane)
+        self._logged(self._change_limits, list(self._lanes.values()))
+
+    async def _change_limits(self, lanes: Sequence[Lane]) -> None:
+        for count, lane in enumerate(lanes, start=1):
+            if self._lanes.get(lane.stream) is lane:
+                if lane.way is not None:
+                    self._join(lane, lane.way)
+                self._tend(lane)
+            if count % CHANGED_AT_ONCE == 0:
+                await deferLater(self._clock, 0)
 
     # Lanes.
 
@@ -195,11 +241,12 @@ class DeliveryQueue(Service):
         lane = self._lanes.get(stream)
         if lane is None:
             lane = self._lanes[stream] = Lane(stream)
+            self._there.setdefault(stream.destination, {})[stream] = lane
             self._windows.share(len(self._lanes))
         return lane
 
     def _may_wake(self) -> bool:
-        return self._windows.has_room and self._finding < FINDS_AT_ONCE
+        return self._windows.has_room and len(self._to_find) < FINDS_AT_ONCE
 
     def _wake(self, stream: Stream) -> None:
         lane = self._lane(stream)
@@ -230,9 +277,15 @@ class DeliveryQueue(Service):
 
     def _retire(self, lane: Lane) -> None:
         """Forget a lane without work."""
-        if self._lanes.pop(lane.stream, None) is not None:
-            self._windows.share(len(self._lanes))
-            self._change_receiver(lane, None)
+        if self._lanes.get(lane.stream) is not lane:
+            return
+        del self._lanes[lane.stream]
+        there = self._there[lane.stream.destination]
+        del there[lane.stream]
+        if not there:
+            del self._there[lane.stream.destination]
+        self._windows.share(len(self._lanes))
+        self._change_receiver(lane, None)
 
     def _change_receiver(self, lane: Lane, receiver: Receiver | None) -> None:
         before, lane.receiver = lane.receiver, receiver
@@ -246,14 +299,32 @@ class DeliveryQueue(Service):
     # Who takes it.
 
     def _find(self, lane: Lane) -> None:
-        if lane.finding:
+        if not lane.finding:
+            lane.finding = True
+            self._to_find.append(lane)
+            self._find_some()
+
+    def _find_some(self) -> None:
+        """Begin with those that were not begun with; what is known already is found at once."""
+        if self._searching or not self.running:
             return
-        lane.finding = True
+        self._searching = True
+        for _ in range(FINDS_AT_ONCE):
+            if not self._to_find or self._finding >= FINDS_AT_ONCE:
+                break
+            self._begin_to_find(self._to_find.popleft())
+        else:
+            if self._to_find:
+                self._clock.callLater(0, self._find_some)
+        self._searching = False
+
+    def _begin_to_find(self, lane: Lane) -> None:
         self._finding += 1
         finding = self._carrier.way_to(lane.stream.destination)
         finding.addBoth(self._find_ended, lane)
         finding.addCallbacks(self._found, self._not_found, (lane,), errbackArgs=(lane,))
         finding.addErrback(self._unforeseen)
+        finding.addBoth(lambda _: self._find_some())
 
     def _find_ended(self, result: Way, lane: Lane) -> Way:
         self._finding -= 1
@@ -270,6 +341,9 @@ class DeliveryQueue(Service):
         lane.way = way
         lane.way_until = now + WAY_SECONDS
         receiver = self._book.receiver_at(way, lane.stream.pool, now)
+        again = self._again.get(lane.stream.destination, -inf)
+        if again > max(receiver.lifted_at, now - AGAIN_SECONDS):
+            self._lift(receiver)
         if receiver is not lane.receiver:
             self._change_receiver(lane, receiver)
 

@@ -81,6 +81,7 @@ class Receiver:
         lined_up: it is in line for a place among all that are on their way.
         lanes: how many have mail for it.
         written: something of it stands in the store.
+        lifted_at: what was learnt was forgotten then.
         last_replies: the latest refusals, the last at the end.
     """
 
@@ -93,6 +94,7 @@ class Receiver:
         self.lined_up = False
         self.lanes = 0
         self.written = False
+        self.lifted_at = float("-inf")
         self.last_replies: deque[LastReply] = deque(maxlen=LAST_REPLIES)
         self._pace = Pace()
         self._window = ConnectionWindow()
@@ -232,8 +234,9 @@ class Receiver:
         text = f"{outcome.code} {outcome.text}" if outcome.code else outcome.text
         self.last_replies.append(LastReply(now, text[:SHOWN_CHARACTERS], meaning.value))
 
-    def lift(self) -> None:
+    def lift(self, now: float) -> None:
         """Forget pauses and what was learnt: the operator wants it tried."""
+        self.lifted_at = now
         self._pace.lift()
         self._window = ConnectionWindow()
         self._per_connection = MessagesPerConnection()

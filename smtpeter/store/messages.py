@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -280,21 +280,21 @@ STREAM_COLUMNS = (
 
 
 def waiting_streams(
-    connection: Connection, destination: str | None = None
+    connection: Connection, destinations: Sequence[str] | None = None
 ) -> list[tuple[Stream, float]]:
     """
     Each stream in which messages wait, with the time its first is due.
 
     Args:
-        destination: only those to this one.
+        destinations: only those to these.
     """
     query = (
         select(*STREAM_COLUMNS, func.min(messages.c.due))
         .where(IS_WAITING)
         .group_by(*STREAM_COLUMNS)
     )
-    if destination is not None:
-        query = query.where(messages.c.destination == destination)
+    if destinations is not None:
+        query = query.where(messages.c.destination.in_(destinations))
     return [(Stream(*stream), due) for *stream, due in connection.execute(query)]
 
 

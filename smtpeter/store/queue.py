@@ -39,6 +39,19 @@ CANCELLED_AT_ONCE = 500
 
 
 @frozen
+class Nudge:
+    """
+    Something was changed for a destination while the service runs.
+
+    Attributes:
+        again: its mail is to be tried, whatever was learnt of those who take it.
+    """
+
+    destination: str
+    again: bool
+
+
+@frozen
 class ReceiverQueue:
     """
     The messages that wait for one receiver. Times are seconds since the epoch.
@@ -109,9 +122,7 @@ def overview(connection: Connection, receiver: str | None = None) -> list[Receiv
     replies = _last_replies(connection, chosen)
     states = receivers.load(connection)
     return [
-        ReceiverQueue(
-            name, depth, there, oldest, due, replies.get(name, ""), states.get(name, {})
-        )
+        ReceiverQueue(name, depth, there, oldest, due, replies.get(name, ""), states.get(name, {}))
         for name, depth, there, oldest, due in connection.execute(query)
     ]
 
@@ -143,7 +154,7 @@ def retry(
         How many.
     """
     chosen = _chosen(message_id, receiver)
-    _nudge(connection, now, chosen)
+    _nudge(connection, now, chosen, again=True)
     return connection.execute(update(messages).where(*chosen).values(due=now)).rowcount
 
 
@@ -165,7 +176,7 @@ def cancel(
     if message_id is None and receiver is None:
         raise ValueError("either a message or a receiver has to be named")
     chosen = _chosen(message_id, receiver)
-    _nudge(connection, now, chosen)
+    _nudge(connection, now, chosen, again=False)
     query = (
         select(messages, *PARCEL_COLUMNS)
         .join(submissions, submissions.c.key == messages.c.submission)
@@ -206,11 +217,13 @@ def _goes_to(receiver: str) -> ColumnElement[bool]:
     return and_(to_it, messages.c.pool == pool) if pool else to_it
 
 
-def _nudge(connection: Connection, now: float, chosen: Sequence[ColumnElement[bool]]) -> None:
+def _nudge(
+    connection: Connection, now: float, chosen: Sequence[ColumnElement[bool]], *, again: bool
+) -> None:
     query = select(messages.c.destination).distinct().where(*chosen)
     rows = [
-        {"destination": receiver, "created": now}
-        for receiver in connection.execute(query).scalars()
+        {"destination": destination, "created": now, "again": int(again)}
+        for destination in connection.execute(query).scalars()
     ]
     if rows:
         connection.execute(insert(nudges), rows)
@@ -221,10 +234,13 @@ def has_nudges(connection: Connection) -> bool:
     return bool(connection.execute(select(exists(select(nudges.c.id)))).scalar_one())
 
 
-def take_nudges(connection: Connection) -> list[str]:
-    """The destinations for which something was changed, each once; they are not given again."""
-    taken = connection.execute(delete(nudges).returning(nudges.c.destination))
-    return sorted(set(taken.scalars()))
+def take_nudges(connection: Connection) -> list[Nudge]:
+    """What was changed, each destination once; it is not given again."""
+    taken: dict[str, bool] = {}
+    query = delete(nudges).returning(nudges.c.destination, nudges.c.again)
+    for row in connection.execute(query):
+        taken[row.destination] = bool(row.again) or taken.get(row.destination, False)
+    return [Nudge(destination, again) for destination, again in sorted(taken.items())]
 
 
 def message_story(connection: Connection, message_id: str) -> Story | None:

@@ -251,6 +251,8 @@ nudges = Table(
     Column("id", Integer, primary_key=True),
     Column("destination", Text, nullable=False),
     Column("created", Double, nullable=False),
+    # 1: its mail is to be tried again, whatever was learnt.
+    Column("again", SmallInteger, nullable=False, server_default="0"),
 )
 
 # What is known of the servers that mail goes to.

@@ -34,6 +34,7 @@ from smtpeter.store.database import StoreUnavailable
 from smtpeter.store.due import PUT_OFF, Due, Unreadable, due_messages, without_notice
 from smtpeter.store.keys import KeySource
 from smtpeter.store.messages import Message, State, Stream
+from smtpeter.store.queue import Nudge
 from smtpeter.transform.pipeline import Pipeline, Stage
 from tests.store.cases import CONTENT, NOW
 
@@ -83,6 +84,7 @@ class FakeStore:
 
     Attributes:
         prompt: whether everything is done and answered at once.
+        asked: how often, to read or to write.
         spoilt: ids of messages that cannot be read.
         receivers: what was learnt of receivers, by their names.
         destinations: where mail goes, by the names of destinations.
@@ -90,6 +92,7 @@ class FakeStore:
 
     def __init__(self) -> None:
         self.prompt = True
+        self.asked = 0
         self.spoilt: set[str] = set()
         self.rows: dict[str, Row] = {}
         self.contents: dict[int, Content] = {}
@@ -124,6 +127,7 @@ class FakeStore:
         return self._asked(self.writes, lambda: self._write(changes))
 
     def _asked(self, where: list[Asked], act: Callable[[], Any]) -> Deferred[Any]:
+        self.asked += 1
         asked = Asked(act)
         where.append(asked)
         if self.prompt:
@@ -169,10 +173,12 @@ class FakeStore:
     def _waiting(self) -> list[Message]:
         return [row.message for row in self.rows.values() if row.state is State.WAITING]
 
-    def _waiting_streams(self, destination: str | None = None) -> list[tuple[Stream, float]]:
+    def _waiting_streams(
+        self, destinations: Sequence[str] | None = None
+    ) -> list[tuple[Stream, float]]:
         first: dict[Stream, float] = {}
         for each in self._waiting():
-            if destination in (None, each.destination):
+            if destinations is None or each.destination in destinations:
                 first[each.stream] = min(each.due, first.get(each.stream, each.due))
         return list(first.items())
 
@@ -423,6 +429,10 @@ class House:
     def _stored(self, _: None, new: Sequence[Message], content: Content) -> None:
         for each in new:
             self.queue.added([each], content)
+
+    def nudge(self, destination: str, *, again: bool = False) -> None:
+        """The operator changed something for a destination."""
+        self.queue.nudged(Nudge(destination, again))
 
     def end(self, outcome: Outcome = DELIVERED) -> None:
         """End the trip that began first."""

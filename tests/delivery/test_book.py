@@ -75,7 +75,7 @@ class BookTests(SynchronousTestCase):
         again.restore({receiver.name: receiver.as_dict()})
         restored = again.receiver_at(ONE, "", 3.0)
         self.assertEqual(receiver.as_dict(), restored.as_dict())
-        restored.lift()
+        restored.lift(4.0)
         restored.last_replies.clear()
         again.touched(restored)
         news = again.news()

@@ -1,6 +1,7 @@
 from functools import partial
 
 from attrs import evolve
+from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.delivery import queue, windows
@@ -36,7 +37,7 @@ class CallsTests(SynchronousTestCase):
         house = House()
         first, second = mail(), mail()
         house.store.put(first)
-        house.queue.nudged(A)
+        house.nudge(A)
         house.store.prompt = False
         house.submit(second)
         house.store.writes[0].do()
@@ -51,7 +52,7 @@ class CallsTests(SynchronousTestCase):
         house = House()
         house.submit(mail())
         house.store.prompt = False
-        house.queue.nudged(A)
+        house.nudge(A)
         house.clock.advance(0)
         asked = house.store.reads[-1]
         asked.do()
@@ -67,14 +68,14 @@ class CallsTests(SynchronousTestCase):
         one = mail()
         house.store.put(one)
         house.store.prompt = False
-        house.queue.nudged(A)
+        house.nudge(A)
         house.clock.advance(0)
         house.store.answer(house.store.reads[0])
         house.clock.advance(0)
         [asked] = house.store.reads
         asked.do()
         house.store.rows[one.id].state = State.CANCELLED
-        house.queue.nudged(A)
+        house.nudge(A)
         house.store.answer(asked)
         house.store.catch_up()
         self.assertEqual([], house.carrier.trips)
@@ -86,7 +87,7 @@ class CallsTests(SynchronousTestCase):
         first, second = mail(), mail()
         house.submit(first, second)
         house.store.rows[second.id].state = State.CANCELLED
-        house.queue.nudged(A)
+        house.nudge(A)
         house.end()
         house.clock.advance(1)
         self.assertEqual([first.id], house.carrier.ids)
@@ -102,7 +103,7 @@ class OrderTests(SynchronousTestCase):
         house.limits[A] = FakeLimits(1)
         old = [mail(due=NOW - 10 + number) for number in range(5)]
         house.store.put(*old)
-        house.queue.nudged(A)
+        house.nudge(A)
         house.clock.advance(0)
         new = mail()
         house.submit(new)
@@ -145,7 +146,7 @@ class OrderTests(SynchronousTestCase):
         last = mail(C)
         house.submit(last)
         house.store.rows[cancelled.id].state = State.CANCELLED
-        house.queue.nudged(B)
+        house.nudge(B)
         house.end()
         self.assertEqual([last.id], house.under_way)
 
@@ -303,6 +304,66 @@ class LimitsTests(SynchronousTestCase):
         self.assertEqual(1, sum(trip.receiver == B for trip in house.carrier.trips))
 
 
+class AgainTests(SynchronousTestCase):
+    """What the operator has tried again."""
+
+    def setUp(self) -> None:
+        self.house = House()
+        for _ in range(3):
+            self.house.submit(mail(A))
+            self.house.end(evolve(DEFERRED, state="connect", code=0))
+        self.assertEqual({}, self.house.queue._lanes)
+        for row in self.house.store.rows.values():
+            row.message = evolve(row.message, due=NOW)
+
+    def test_again(self) -> None:
+        """A receiver of whose mail nothing is in memory is tried, whatever was learnt of it."""
+        self.house.nudge(A, again=True)
+        self.house.clock.advance(0)
+        self.assertEqual(3, len(self.house.under_way))
+
+    def test_other_change(self) -> None:
+        """What else an operator changes does not end a suspension."""
+        self.house.nudge(A)
+        self.house.clock.advance(0)
+        self.assertEqual([], self.house.under_way)
+        self.house.clock.advance(30)
+        self.assertEqual(1, len(self.house.under_way))
+
+    def test_learns_anew(self) -> None:
+        """What is learnt after that is not forgotten with the next domain of the receiver."""
+        names = [f"{number}.example" for number in range(20)]
+        for name in names:
+            self.house.carrier.ways[name] = partial(Way, name, "hoster.example", ())
+            self.house.store.put(mail(name, due=NOW))
+            self.house.nudge(name, again=True)
+        self.house.clock.advance(0)
+        throttled = evolve(DEFERRED, code=421, text="try again in 5 minutes")
+        self.house.end(throttled)
+        for name in names:
+            self.house.submit(mail(name))
+        while self.house.under_way:
+            self.house.end()
+        trips = self.house.carrier.trips
+        self.assertEqual(10, sum(trip.receiver == "hoster.example" for trip in trips))
+        self.house.clock.advance(301)
+        self.assertEqual(11, sum(trip.receiver == "hoster.example" for trip in trips))
+
+    def test_many(self) -> None:
+        """Very many nudges at once ask the store a few times, and again when it does not answer."""
+        house = House()
+        house.store.prompt = False
+        for number in range(3000):
+            house.nudge(f"{number}.example", again=True)
+        house.store.put(mail("2999.example"))
+        house.store.fail(house.store.reads[0])
+        house.store.prompt = True
+        house.clock.advance(windows.STORE_RETRY_SECONDS)
+        house.clock.advance(0)
+        self.assertEqual(["2999.example"], [trip.receiver for trip in house.carrier.trips])
+        self.assertLess(house.store.asked, 20)
+
+
 class MemoryTests(SynchronousTestCase):
     """What the queue holds."""
 
@@ -350,6 +411,32 @@ class MemoryTests(SynchronousTestCase):
             house.clock.advance(0)
         self.assertEqual(200, len(set(house.carrier.ids)))
 
+    def test_finds_at_once(self) -> None:
+        """However many domains a submission is for, DNS is asked for a few at a time."""
+        self.patch(queue, "FINDS_AT_ONCE", 5)
+        house = House()
+        ways: list[tuple[str, Deferred[Way]]] = []
+
+        def way_to(name: str) -> Deferred[Way]:
+            if name.startswith("known"):
+                return succeed(Way(name, name, ()))
+            ways.append((name, Deferred()))
+            return ways[-1][1]
+
+        self.patch(house.carrier, "way_to", way_to)
+        house.submit(*[mail(f"{number}.example") for number in range(20)])
+        house.submit(*[mail(f"known{number}.example") for number in range(500)])
+        self.assertEqual(5, len(ways))
+        while ways:
+            name, finding = ways.pop(0)
+            finding.callback(Way(name, name, ()))
+            self.assertLessEqual(len(ways), 5)
+        house.clock.pump([0] * 200)
+        self.assertEqual(500, len(house.carrier.trips))
+        for _ in range(20):
+            house.end()
+        self.assertEqual(520, len(house.carrier.trips))
+
     def test_reads_at_once(self) -> None:
         """However many receivers are due at once, the store is asked for a few at a time."""
         house = House(start=False)
@@ -373,7 +460,7 @@ class StoreTroubleTests(SynchronousTestCase):
         house = House()
         house.store.put(mail())
         house.store.prompt = False
-        house.queue.nudged(A)
+        house.nudge(A)
         house.clock.advance(0)
         house.store.fail(house.store.reads[0])
         house.store.prompt = True
@@ -435,7 +522,7 @@ class StoreTroubleTests(SynchronousTestCase):
         house.store.fail(house.store.writes[0], ZeroDivisionError("a fault"))
         house.store.prompt = True
         house.end()
-        house.queue.nudged(A)
+        house.nudge(A)
         house.clock.advance(windows.FAULT_SECONDS - 1)
         self.assertEqual([one.id, other.id], house.carrier.ids)
         house.clock.advance(2)
@@ -453,7 +540,7 @@ class UnreadableTests(SynchronousTestCase):
         bad, good = mail(), mail()
         house.store.spoilt.add(bad.id)
         house.store.put(bad, good)
-        house.queue.nudged(A)
+        house.nudge(A)
         house.clock.advance(0)
         self.assertEqual([good.id], house.under_way)
         self.assertEqual(NOW + windows.UNREADABLE_SECONDS, house.store.rows[bad.id].message.due)
@@ -465,7 +552,7 @@ class UnreadableTests(SynchronousTestCase):
         bad = mail()
         house.store.spoilt.add(bad.id)
         house.store.put(bad)
-        house.queue.nudged(A)
+        house.nudge(A)
         house.clock.advance(0)
         house.store.spoilt.clear()
         house.clock.advance(windows.UNREADABLE_SECONDS - 1)
@@ -481,7 +568,7 @@ class UnreadableTests(SynchronousTestCase):
         house.store.spoilt.update(each.id for each in bad)
         good = mail()
         house.store.put(*bad, good)
-        house.queue.nudged(A)
+        house.nudge(A)
         for _ in range(10):
             house.clock.advance(0)
         self.assertEqual([good.id], house.under_way)
@@ -494,7 +581,7 @@ class UnreadableTests(SynchronousTestCase):
         house.store.spoilt.add(bad.id)
         house.store.put(bad, good)
         house.store.prompt = False
-        house.queue.nudged(A)
+        house.nudge(A)
         house.clock.advance(0)
         house.store.answer(house.store.reads[0])
         house.clock.advance(0)

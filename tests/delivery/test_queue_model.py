@@ -57,7 +57,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.carrier.looks = self.begins
         self.carrier.releases = self.released
         self.broken: list[str] = []
-        self.changed: list[str] = []
+        self.changed: list[tuple[str, bool]] = []
         self.began: dict[str, list[float]] = defaultdict(list)
         self.attempts: dict[str, int] = {}
         self.cancelled: set[str] = set()
@@ -171,7 +171,7 @@ class QueueMachine(RuleBasedStateMachine):
         row = data.draw(st.sampled_from(list(self.store.rows.values())))
         if row.state is State.WAITING:
             row.state = State.CANCELLED
-        self.changed.append(row.message.destination)
+        self.changed.append((row.message.destination, False))
 
     @rule(receiver=RECEIVERS)
     def retry(self, receiver: str) -> None:
@@ -179,14 +179,14 @@ class QueueMachine(RuleBasedStateMachine):
         for row in self.store.rows.values():
             if row.state is State.WAITING and row.message.destination == receiver:
                 row.message = evolve(row.message, due=self.house.clock.seconds())
-        self.changed.append(receiver)
+        self.changed.append((receiver, True))
 
     @precondition(lambda self: self.changed)
     @rule()
     def nudge(self) -> None:
         """The queue hears of what the operator changed."""
-        receiver = self.changed.pop(0)
-        self.house.queue.nudged(receiver)
+        receiver, again = self.changed.pop(0)
+        self.house.nudge(receiver, again=again)
         if self.store.writes:  # the queue may not have heard of a message yet
             return
         lanes = self.house.queue._lanes.values()
@@ -208,8 +208,8 @@ class QueueMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """When the world is well again, all mail is delivered and nothing is left over."""
-        for receiver in self.changed:
-            self.house.queue.nudged(receiver)
+        for receiver, again in self.changed:
+            self.house.nudge(receiver, again=again)
         self.store.prompt = True
         self.store.catch_up()
         for _ in range(HEALING_ROUNDS):

@@ -128,7 +128,7 @@ class ThrottleTests(ReceiverCase):
         """The operator can have all of it forgotten."""
         self.hear(NAMED)
         self.hear(CROWDED)
-        self.receiver.lift()
+        self.receiver.lift(self.now)
         self.assertEqual((0.0, 10), (self.wait(), self.receiver.connections))
 
     def test_withdrawn(self) -> None:

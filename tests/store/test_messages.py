@@ -97,7 +97,7 @@ class MessageTests(DatabaseCase):
             )
             self.assertEqual(
                 [(there.stream, NOW + 3)],
-                messages.waiting_streams(connection, "other.example"),
+                messages.waiting_streams(connection, ["other.example"]),
             )
 
     def test_put_off(self) -> None:

@@ -28,9 +28,12 @@ class QueueTests(DatabaseCase):
     def state(self, each: Message) -> State:
         return self.story(each).state
 
-    def nudges(self) -> list[str]:
+    def nudges(self, *, again: bool = True) -> list[str]:
+        """The destinations that were nudged, all of them to be tried again, or none."""
         with self.database.begin() as connection:
-            return queue.take_nudges(connection)
+            taken = queue.take_nudges(connection)
+        self.assertEqual([again] * len(taken), [each.again for each in taken])
+        return [each.destination for each in taken]
 
     def test_empty(self) -> None:
         """When nothing waits there is nothing to see."""
@@ -117,7 +120,7 @@ class QueueTests(DatabaseCase):
         self.assertEqual(("cancellation", LATER), (event.kind, event.time))
         self.assertEqual("kees@mailbox.example", event.recipient)
         self.assertEqual(State.WAITING, self.state(second))
-        self.assertEqual(["mailbox.example"], self.nudges())
+        self.assertEqual(["mailbox.example"], self.nudges(again=False))
 
     def test_cancel_twice(self) -> None:
         """What is over cannot be cancelled."""

@@ -199,6 +199,9 @@ def upgrade() -> None:
 
     with op.batch_alter_table("nudges", schema=None) as batch_op:
         batch_op.alter_column("receiver", new_column_name="destination")
+        batch_op.add_column(
+            sa.Column("again", sa.SmallInteger(), server_default="0", nullable=False)
+        )
 
     with op.batch_alter_table("sender_domains", schema=None) as batch_op:
         batch_op.add_column(sa.Column("pool", sa.Text(), server_default="", nullable=False))
