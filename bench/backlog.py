@@ -117,7 +117,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         receivers=options.receivers or (1_000 if quick else 10_000),
         accounts=options.accounts,
         part=options.part or (2_000 if quick else 20_000),
-        campaign=options.campaign or (5_000 if quick else 100_000),
+        campaign=options.campaign or (10_000 if quick else 100_000),
         rounds=options.rounds or (1 if quick else 3),
         only=only,
     )
