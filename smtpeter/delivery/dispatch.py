@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, succeed
@@ -15,8 +14,32 @@ from smtpeter.delivery.book import ReceiverBook
 from smtpeter.delivery.courier import Concluded, Courier, Interrupted
 from smtpeter.delivery.lanes import Lane
 from smtpeter.delivery.receivers import QueueSettings, Receiver
+from smtpeter.delivery.turns import Turns
 from smtpeter.delivery.wakes import Alarm
 from smtpeter.store.messages import Message
+from smtpeter.values import frozen
+
+# Accounts with mail of one priority for one receiver that wait together for places.
+LINED_UP_TOGETHER = 16
+
+
+@frozen
+class _Waiting:
+    """An account with mail for a receiver that waits for a place among all."""
+
+    receiver: Receiver
+    account: int
+    priority: int
+
+    @property
+    def lane(self) -> Lane | None:
+        """Its message goes next."""
+        return self.receiver.turns.first_of(self.account, self.priority)
+
+    @property
+    def sendable(self) -> bool:
+        """There is one."""
+        return self.lane is not None
 
 
 class Dispatcher:
@@ -48,7 +71,7 @@ class Dispatcher:
         self._left = left
         # Those that could send at once if there were a place; while there is one, nobody
         # is in this line.
-        self._line: deque[Receiver] = deque()
+        self._line: Turns[_Waiting] = Turns()
         self._pauses: Alarm[str] = Alarm(clock, self._go_on, lambda: True)
         self._on_their_way = 0
         self._all_home: Deferred[None] = succeed(None)
@@ -69,39 +92,54 @@ class Dispatcher:
             except TimedOut:
                 self._log.warn("{count} messages are still on their way", count=self._on_their_way)
 
-    def dispatch(self, receiver: Receiver) -> None:
-        """Send off what may go now; see to it that somebody returns for the rest."""
+    def dispatch(self, receiver: Receiver, lane: Lane | None = None) -> None:
+        """
+        Send off what may go now; see to it that somebody returns for the rest.
+
+        Args:
+            lane: has messages for the receiver that it had not before.
+        """
         while not self._stopped:
-            lane = receiver.turns.first()
-            if lane is None or not self._may_go(receiver, lane):
+            if self._on_their_way >= self._settings.max_connections:
+                self._line_up(receiver, lane)
                 return
-            receiver.turns.passed(lane)
-            self._send_off(receiver, lane)
-            self._left(lane)
+            first = receiver.turns.first()
+            if first is None or not self._may_go(receiver, first):
+                return
+            self._send_off(receiver, first)
 
     def _may_go(self, receiver: Receiver, lane: Lane) -> bool:
         now = self._clock.seconds()
         parcel = lane.window[0].parcel
-        if self._on_their_way >= self._settings.max_connections:
-            self._line_up(receiver)
-            return False
         if parcel.deliver_by < now:  # it goes nowhere: it fails
             return True
         if not receiver.has_room(parcel.octets, self._settings.octets_per_receiver):
             return False
         wait = receiver.wait(now)
-        if 0 < wait < float("inf"):
+        if wait > 0:
             self._pauses.note(receiver.name, min(now + wait, parcel.deliver_by + 1))
         return wait <= 0
 
-    def _line_up(self, receiver: Receiver) -> None:
-        if receiver.lined_up:
-            return
-        receiver.lined_up = True
-        if receiver.turns.has_high():
-            self._line.appendleft(receiver)
-        else:
-            self._line.append(receiver)
+    def _line_up(self, receiver: Receiver, lane: Lane | None) -> None:
+        """Have accounts wait for a place; those that are left out come with the next message."""
+        if lane is not None:
+            self._line.add(_Waiting(receiver, lane.account, lane.priority))
+        if receiver.on_their_way < receiver.connections:
+            for account, priority in receiver.turns.accounts(LINED_UP_TOGETHER):
+                self._line.add(_Waiting(receiver, account, priority))
+
+    def _give_places(self) -> None:
+        """Places are free: those who waited for one come first."""
+        while self._on_their_way < self._settings.max_connections and not self._stopped:
+            first = self._line.first()
+            if first is None:
+                return
+            lane = first.lane
+            if lane is not None and self._may_go(first.receiver, lane):
+                self._line.passed(first)
+                self._send_off(first.receiver, lane)
+            else:  # when that changes, it is lined up again
+                self._line.remove(first)
 
     def _go_on(self, name: str) -> None:
         receiver = self._book.named(name)
@@ -109,12 +147,14 @@ class Dispatcher:
             self.dispatch(receiver)
 
     def _send_off(self, receiver: Receiver, lane: Lane) -> None:
+        receiver.turns.passed(lane)
         message = lane.send_off()
         self._on_their_way += 1
         receiver.on_their_way += 1
         receiver.octets += message.parcel.octets
         delivering = self._deliver(receiver, lane, message)
         Deferred.fromCoroutine(delivering).addErrback(self._unforeseen)
+        self._left(lane)
 
     async def _deliver(self, receiver: Receiver, lane: Lane, message: Message) -> None:
         assert lane.way is not None
@@ -137,11 +177,7 @@ class Dispatcher:
             self._proceed(receiver, lane)
 
     def _proceed(self, receiver: Receiver, lane: Lane) -> None:
-        """A place is free: whoever waited longest for one comes first."""
-        while self._line and self._on_their_way < self._settings.max_connections:
-            first = self._line.popleft()
-            first.lined_up = False
-            self.dispatch(first)
+        self._give_places()
         self.dispatch(receiver)
         self._left(lane)
         self._book.retired(receiver, self._clock.seconds())  # the lane may have left it before

@@ -54,6 +54,16 @@ class Lane:
     finding: bool = False
 
     @property
+    def account(self) -> int:
+        """Whose mail it is."""
+        return self.stream.account
+
+    @property
+    def priority(self) -> int:
+        """As `Stream.priority`."""
+        return self.stream.priority
+
+    @property
     def idle(self) -> bool:
         """Nothing waits here, nothing moves, and nobody will ask."""
         return not (self.window or self.held or self.more or self.loading or self.finding)

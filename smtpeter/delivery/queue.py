@@ -93,7 +93,9 @@ class DeliveryQueue(Service):
         self._nudged: dict[str, None] = {}
         self._looking = False
         self._again: OrderedDict[str, float] = OrderedDict()  # since when, the longest first
-        self._alarm: Alarm[Stream] = Alarm(clock, self._wake, self._may_wake)
+        self._alarm: Alarm[Stream] = Alarm(
+            clock, self._wake, self._may_wake, lambda stream: stream.account
+        )
         self._windows = Windows(store, clock, self._alarm.note, self._filled)
         self._dispatcher = Dispatcher(courier, book, settings, clock, self._concluded, self._left)
         self._rounds = LoopingCall(self._logged, self._look_around)
@@ -266,7 +268,7 @@ class DeliveryQueue(Service):
         self._left(lane)
         if lane.receiver is not None and lane.sendable:
             lane.receiver.turns.add(lane)
-            self._dispatcher.dispatch(lane.receiver)
+            self._dispatcher.dispatch(lane.receiver, lane)
 
     def _left(self, lane: Lane) -> None:
         """A lane may want more messages, or nothing any more."""

@@ -15,6 +15,7 @@ from smtpeter.delivery.classification import (
     named_wait_seconds,
 )
 from smtpeter.delivery.kept import LARGEST, entries, entry, whole
+from smtpeter.delivery.lanes import Lane
 from smtpeter.delivery.pace import Pace
 from smtpeter.delivery.suspension import Suspension
 from smtpeter.delivery.turns import Turns
@@ -78,7 +79,6 @@ class Receiver:
         turns: whose message goes next.
         on_their_way: how many messages are.
         octets: of the messages on their way.
-        lined_up: it is in line for a place among all that are on their way.
         lanes: how many have mail for it.
         written: something of it stands in the store.
         lifted_at: what was learnt was forgotten then.
@@ -88,10 +88,9 @@ class Receiver:
     def __init__(self, name: str, pool: str, limits: ReceiverLimits, now: float) -> None:
         self.name = name
         self.pool = pool
-        self.turns = Turns()
+        self.turns: Turns[Lane] = Turns()
         self.on_their_way = 0
         self.octets = 0
-        self.lined_up = False
         self.lanes = 0
         self.written = False
         self.lifted_at = float("-inf")

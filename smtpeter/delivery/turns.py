@@ -1,44 +1,69 @@
-"""Whose message goes next to a receiver: one of each account in turn. Knows no clock."""
+"""Whose message goes next: one of each account in turn. Knows no clock."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Container
+from collections.abc import Container, Hashable, Iterator
+from itertools import islice
+from typing import Generic, Protocol, TypeVar
 
-from smtpeter.delivery.lanes import Lane
 from smtpeter.store.messages import BULK
 
 # Of so many turns, one is of the next lower priority, so that none waits forever; and of that
 # many times that many, one is of the lowest.
 HIGHER_TOGETHER = 8
 
-_Lanes = OrderedDict[Lane, None]
-_Ring = OrderedDict[int, _Lanes]
 
-
-class Turns:
+class Turn(Hashable, Protocol):
     """
-    The lanes of a receiver that have messages to send.
+    Something that has messages.
 
-    Those of a higher priority come first; among these, accounts take turns, and so do the
-    lanes of an account. Each step takes the same time, however many lanes there are.
+    Attributes:
+        account: whose they are.
+        priority: from `HIGH` to `BULK`.
+        sendable: there is one to send.
+    """
+
+    @property
+    def account(self) -> int: ...
+
+    @property
+    def priority(self) -> int: ...
+
+    @property
+    def sendable(self) -> bool: ...
+
+
+_T = TypeVar("_T", bound=Turn)
+
+
+class Turns(Generic[_T]):
+    """
+    Who has messages to send.
+
+    Those of a higher priority come first; among these, accounts take turns, and so do those
+    of an account. Each step takes the same time, however many there are.
     """
 
     def __init__(self) -> None:
-        self._rings: tuple[_Ring, ...] = tuple(OrderedDict() for _ in range(BULK + 1))
+        self._rings: tuple[OrderedDict[int, OrderedDict[_T, None]], ...] = tuple(
+            OrderedDict() for _ in range(BULK + 1)
+        )
         self._count = 0
 
-    def __contains__(self, lane: Lane) -> bool:
-        return lane in self._rings[lane.stream.priority].get(lane.stream.account, ())
+    def __contains__(self, one: _T) -> bool:
+        return one in self._rings[one.priority].get(one.account, ())
 
-    def add(self, lane: Lane) -> None:
-        """A lane has messages; it comes behind the others of its account."""
-        ring = self._rings[lane.stream.priority]
-        ring.setdefault(lane.stream.account, OrderedDict()).setdefault(lane)
+    def __len__(self) -> int:
+        return sum(len(ones) for ring in self._rings for ones in ring.values())
 
-    def first(self, but: Container[int] = ()) -> Lane | None:
-        """The lane whose turn it is, but for those of some accounts; None when there is none."""
-        found = [lane for lane in (_first(ring, but) for ring in self._rings) if lane is not None]
+    def add(self, one: _T) -> None:
+        """Somebody has messages; it comes behind the others of its account."""
+        self._rings[one.priority].setdefault(one.account, OrderedDict()).setdefault(one)
+
+    def first(self, but: Container[int] = ()) -> _T | None:
+        """Whose turn it is, but for those of some accounts; None when there is none."""
+        found = [one for one in (_first(ring, but) for ring in self._rings) if one is not None]
         if not found:
             return None
         if len(found) > 1 and self._count % HIGHER_TOGETHER == HIGHER_TOGETHER - 1:
@@ -46,38 +71,52 @@ class Turns:
             return found[-1 if lowest else 1]
         return found[0]
 
-    def passed(self, lane: Lane) -> None:
-        """The lane has had its turn."""
+    def first_of(self, account: int, priority: int) -> _T | None:
+        """Whose turn it is among those of one account with one priority."""
+        ones = self._rings[priority].get(account)
+        return None if ones is None else _first_sendable(ones)
+
+    def accounts(self, most: int) -> Iterator[tuple[int, int]]:
+        """Accounts and priorities of which there are some, so many of each priority at most."""
+        for priority, ring in enumerate(self._rings):
+            for account in islice(ring, most):
+                yield account, priority
+
+    def passed(self, one: _T) -> None:
+        """It has had its turn."""
         self._count += 1
-        ring = self._rings[lane.stream.priority]
-        ring[lane.stream.account].move_to_end(lane)
-        ring.move_to_end(lane.stream.account)
+        ring = self._rings[one.priority]
+        ring[one.account].move_to_end(one)
+        ring.move_to_end(one.account)
 
-    def has_high(self) -> bool:
-        """Whether there is a lane of the highest priority."""
-        return _first(self._rings[0], ()) is not None
-
-    def remove(self, lane: Lane) -> None:
-        """A lane's mail goes elsewhere, or there is none any more."""
-        ring = self._rings[lane.stream.priority]
-        lanes = ring.get(lane.stream.account)
-        if lanes is not None:
-            lanes.pop(lane, None)
-            if not lanes:
-                del ring[lane.stream.account]
+    def remove(self, one: _T) -> None:
+        """Its mail goes elsewhere, or there is none any more."""
+        ring = self._rings[one.priority]
+        ones = ring.get(one.account)
+        if ones is not None:
+            ones.pop(one, None)
+            if not ones:
+                del ring[one.account]
 
 
-def _first(ring: _Ring, but: Container[int]) -> Lane | None:
-    """The first lane with a message; those without any that stand before it are left out."""
+def _first(ring: OrderedDict[int, OrderedDict[_T, None]], but: Container[int]) -> _T | None:
+    """The first with a message; those without any that stand before it are left out."""
     for _ in range(len(ring)):
-        account, lanes = next(iter(ring.items()))
+        account, ones = next(iter(ring.items()))
         if account in but:
             ring.move_to_end(account)
             continue
-        while lanes:
-            lane = next(iter(lanes))
-            if lane.sendable:
-                return lane
-            del lanes[lane]
+        one = _first_sendable(ones)
+        if one is not None:
+            return one
         del ring[account]
+    return None
+
+
+def _first_sendable(ones: OrderedDict[_T, None]) -> _T | None:
+    while ones:
+        one = next(iter(ones))
+        if one.sendable:
+            return one
+        del ones[one]
     return None

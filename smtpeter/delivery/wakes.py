@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -12,6 +13,7 @@ _K = TypeVar("_K", bound=Any)  # can be put in order
 
 # Keys that are woken before the reactor has its turn again.
 AT_ONCE = 100
+LOOKED_AHEAD = 2 * AT_ONCE  # among those that are due, for others to take turns with
 _STALE = 64
 
 
@@ -35,6 +37,10 @@ class WakeTimes(Generic[_K]):
                 self._heap = [(time, name) for name, time in self._times.items()]
                 heapq.heapify(self._heap)
 
+    def forget(self, key: _K) -> None:
+        """It has no time any more."""
+        self._times.pop(key, None)
+
     def earliest(self) -> float | None:
         """The next time there is something to look at."""
         while self._heap and self._times.get(self._heap[0][1]) != self._heap[0][0]:
@@ -51,6 +57,43 @@ class WakeTimes(Generic[_K]):
         return key
 
 
+class Rota(Generic[_K]):
+    """
+    Keys whose time has come. Those that share something take turns with all others.
+
+    Args:
+        shared: what a key has in common with others.
+    """
+
+    def __init__(self, shared: Callable[[_K], Hashable]) -> None:
+        self._shared = shared
+        self._rows: OrderedDict[Hashable, OrderedDict[_K, None]] = OrderedDict()
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, key: _K) -> bool:
+        return key in self._rows.get(self._shared(key), ())
+
+    def add(self, key: _K) -> None:
+        """It is the last of its row."""
+        if key not in self:
+            self._rows.setdefault(self._shared(key), OrderedDict())[key] = None
+            self._count += 1
+
+    def take(self) -> _K:
+        """The first of the row whose turn it is; there is one."""
+        shared, row = next(iter(self._rows.items()))
+        key, _ = row.popitem(last=False)
+        self._count -= 1
+        if row:
+            self._rows.move_to_end(shared)
+        else:
+            del self._rows[shared]
+        return key
+
+
 class Alarm(Generic[_K]):
     """
     Wakes receivers when their time has come.
@@ -58,37 +101,48 @@ class Alarm(Generic[_K]):
     Args:
         wake: is called with the name of a key.
         room: False while none can be woken; whoever makes room calls `resume`.
+        shared: what a key has in common with others; of keys that are due at the same time, one
+            of each kind is woken in turn.
     """
 
     def __init__(
-        self, clock: IReactorTime, wake: Callable[[_K], None], room: Callable[[], bool]
+        self,
+        clock: IReactorTime,
+        wake: Callable[[_K], None],
+        room: Callable[[], bool],
+        shared: Callable[[_K], Hashable] = lambda _: None,
     ) -> None:
         self._clock = clock
         self._wake = wake
         self._room = room
         self._times: WakeTimes[_K] = WakeTimes()
+        self._due: Rota[_K] = Rota(shared)
         self._call: IDelayedCall | None = None
         self._stopped = False
 
     def __len__(self) -> int:
-        return len(self._times)
+        return len(self._times) + len(self._due)
 
     def note(self, key: _K, when: float) -> None:
         """Wake the key at this time, if not before."""
-        self._times.note(key, when)
+        if when <= self._clock.seconds():
+            self._times.forget(key)
+            self._due.add(key)
+        elif key not in self._due:
+            self._times.note(key, when)
         self.resume()
 
     def resume(self) -> None:
         """See to it that those are woken whose time comes first."""
-        earliest = self._times.earliest()
+        now = self._clock.seconds()
+        earliest = now if self._due else self._times.earliest()
         if earliest is None or self._stopped or not self._room():
             return
         if self._call is not None:
             if self._call.getTime() <= earliest:
                 return
             self._call.cancel()
-        wait = max(0.0, earliest - self._clock.seconds())
-        self._call = self._clock.callLater(wait, self._ring)
+        self._call = self._clock.callLater(max(0.0, earliest - now), self._ring)
 
     def stop(self) -> None:
         """Wake nobody any more."""
@@ -100,9 +154,13 @@ class Alarm(Generic[_K]):
     def _ring(self) -> None:
         self._call = None
         now = self._clock.seconds()
-        for _ in range(AT_ONCE):
-            key = self._times.take_due(now) if self._room() else None
+        for _ in range(LOOKED_AHEAD):
+            key = self._times.take_due(now)
             if key is None:
                 break
-            self._wake(key)
+            self._due.add(key)
+        for _ in range(AT_ONCE):
+            if not self._due or not self._room():
+                break
+            self._wake(self._due.take())
         self.resume()

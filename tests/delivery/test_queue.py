@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smtpeter.delivery import queue, windows
 from smtpeter.delivery.receivers import Receiver
 from smtpeter.delivery.route import Way
+from smtpeter.delivery.turns import HIGHER_TOGETHER
 from smtpeter.store.database import StoreUnavailable
 from smtpeter.store.messages import HIGH, Message, State
 from tests.delivery.house import DEFERRED, DELIVERED, FAILED, FakeLimits, House
@@ -223,6 +224,125 @@ class OrderTests(SynchronousTestCase):
         while house.under_way:
             house.end()
         self.assertEqual(6, len(house.carrier.trips))
+
+
+class FairnessTests(SynchronousTestCase):
+    """
+    How long one message of an account waits for the campaign of another.
+
+    Attributes:
+        PLACES: messages that may be on their way at a time.
+    """
+
+    PLACES = 20
+
+    def setUp(self) -> None:
+        self.house = House(max_connections=self.PLACES)
+        self.campaign = parcel(account_id=1, sender="")
+        self.single = parcel(account_id=2, sender="")
+
+    def begin(self, receivers: int, each: int = 3) -> None:
+        """A campaign of one account for many receivers, which takes all places."""
+        for number in range(receivers):
+            name = f"{number}.example"
+            self.house.submit(*[message(destination=name, of=self.campaign) for _ in range(each)])
+        self.assertEqual(self.PLACES, len(self.house.under_way))
+
+    def ended_before(self, one: Message, limit: int = 100) -> int:
+        """How many messages of the campaign end before a message leaves."""
+        for count in range(limit):
+            if one.id in self.house.carrier.ids:
+                return count
+            self.house.end()
+        raise AssertionError("it does not leave")
+
+    def test_same_receiver(self) -> None:
+        """At a receiver whose connections are used up it leaves with the second that is free."""
+        self.house = House()
+        for _ in range(2):
+            self.house.submit(*[message(destination=A, of=self.campaign) for _ in range(1000)])
+            for _ in range(200):
+                self.house.end()
+            one = message(destination=A, of=self.single)
+            self.house.submit(one)
+            self.assertLessEqual(self.ended_before(one), 2)
+
+    def test_domains_of_a_receiver(self) -> None:
+        """A campaign for very many domains of that receiver has no more turns than for one."""
+        self.house = House()
+        for number in range(1000):
+            name = f"{number}.example"
+            self.house.carrier.ways[name] = partial(Way, name, "hoster.example", ())
+            self.house.submit(*[message(destination=name, of=self.campaign) for _ in range(2)])
+        one = message(destination="7.example", of=self.single)
+        self.house.submit(one)
+        self.assertLessEqual(self.ended_before(one), 2)
+
+    def test_many_receivers(self) -> None:
+        """When all places are taken, accounts take turns, not receivers."""
+        self.begin(300)
+        for destination in ("250.example", "new.example"):
+            one = message(destination=destination, of=self.single)
+            self.house.submit(one)
+            self.assertLessEqual(self.ended_before(one), 2)
+
+    def test_receiver_that_is_full(self) -> None:
+        """When the receiver has no room, it leaves soon after that has."""
+        self.house.limits["0.example"] = FakeLimits(1)
+        self.begin(300)
+        one = message(destination="0.example", of=self.single)
+        self.house.submit(one)
+        for _ in range(50):
+            last = self.house.carrier.under_way[-1]
+            self.house.carrier.answer(last, DELIVERED)
+        self.assertNotIn(one.id, self.house.carrier.ids)
+        [there] = [each for each in self.house.carrier.under_way if each.receiver == "0.example"]
+        self.house.carrier.answer(there, DELIVERED)
+        self.assertLessEqual(self.ended_before(one), 2)
+
+    def test_many_accounts(self) -> None:
+        """With more accounts it waits for one message of each."""
+        self.begin(50, each=1)
+        for account in range(3, 10):
+            for number in range(50):
+                of = parcel(account_id=account, sender="")
+                self.house.submit(message(destination=f"{number}.example", of=of))
+        one = message(destination="7.example", of=self.single)
+        self.house.submit(one)
+        self.assertLessEqual(self.ended_before(one), 9)
+
+    def test_no_starvation_by_priority(self) -> None:
+        """However much urgent mail there is, other mail leaves, though seldom."""
+        self.begin(100)
+        one = message(destination="new.example", of=self.single)
+        self.house.submit(one)
+        urgent = parcel(account_id=3, sender="")
+        ended = 0
+        while one.id not in self.house.carrier.ids:
+            self.house.submit(
+                *[
+                    evolve(message(destination=f"{n}.example", of=urgent), priority=HIGH)
+                    for n in range(3)
+                ]
+            )
+            self.house.end()
+            ended += 1
+            self.assertLessEqual(ended, 3 * HIGHER_TOGETHER)
+
+    def test_from_the_store(self) -> None:
+        """When all of it has to be loaded, it leaves with the first messages."""
+        house = self.house = House(max_connections=self.PLACES, start=False)
+        for number in range(200):
+            due = NOW - 1000 + number
+            of = self.campaign
+            house.store.put(
+                *[message(due=due, destination=f"{number}.example", of=of) for _ in range(20)]
+            )
+        one = message(due=NOW - 1, destination="150.example", of=self.single)
+        house.store.put(one)
+        house.queue.startService()
+        house.clock.pump([0] * 5)
+        self.assertLessEqual(self.ended_before(one), 2)
 
 
 class LimitsTests(SynchronousTestCase):

@@ -19,7 +19,7 @@ def lane(account: int, count: int, priority: int = NORMAL, destination: str = DO
     return made
 
 
-def order(turns: Turns) -> list[Lane]:
+def order(turns: Turns[Lane]) -> list[Lane]:
     """The lanes, in the order in which their messages go."""
     gone = []
     while (first := turns.first()) is not None:
@@ -33,7 +33,7 @@ class TurnsTests(SynchronousTestCase):
     """Whose message goes next."""
 
     def setUp(self) -> None:
-        self.turns = Turns()
+        self.turns: Turns[Lane] = Turns()
 
     def test_accounts_take_turns(self) -> None:
         """A single message waits for one of each other account, however many these have."""
@@ -107,17 +107,21 @@ class TurnsTests(SynchronousTestCase):
         self.assertEqual([], looked)
         self.assertIsNone(self.turns.first())
 
-    def test_high(self) -> None:
-        """It is known whether there is something urgent."""
-        self.turns.add(lane(1, 1))
-        self.assertFalse(self.turns.has_high())
-        self.turns.add(lane(1, 1, HIGH))
-        self.assertTrue(self.turns.has_high())
+    def test_of_an_account(self) -> None:
+        """It can be asked who is there, and for the first of one account."""
+        first, second, other = lane(1, 1), lane(1, 1, destination="other.example"), lane(2, 1, HIGH)
+        for each in (first, second, other):
+            self.turns.add(each)
+        self.assertEqual([(2, HIGH), (1, NORMAL)], list(self.turns.accounts(1)))
+        self.assertEqual(3, len(self.turns))
+        first.send_off()
+        self.assertIs(second, self.turns.first_of(1, NORMAL))
+        self.assertIsNone(self.turns.first_of(1, HIGH))
 
     @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4), st.integers(HIGH, BULK))))
     def test_all_go(self, given_lanes: list[tuple[int, int, int]]) -> None:
         """Every message goes once, whatever there is."""
-        turns = Turns()
+        turns: Turns[Lane] = Turns()
         lanes = [
             lane(account, count, priority, f"{number}.example")
             for number, (account, count, priority) in enumerate(given_lanes)

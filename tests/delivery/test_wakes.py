@@ -6,7 +6,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smtpeter.delivery.wakes import AT_ONCE, Alarm, WakeTimes
+from smtpeter.delivery.wakes import AT_ONCE, Alarm, Rota, WakeTimes
 
 
 class WakeTimesTests(SynchronousTestCase):
@@ -46,6 +46,21 @@ class WakeTimesTests(SynchronousTestCase):
             times.note("a.example", float(second))
             times.take_due(float(second))
         self.assertLess(len(times._heap), 100)
+
+
+class RotaTests(SynchronousTestCase):
+    """Keys that are due."""
+
+    def test_turns(self) -> None:
+        """One of each kind in turn, those of a kind in their order, each once."""
+        rota: Rota[str] = Rota(lambda key: key[0])
+        for key in ("a1", "a2", "a3", "b1", "a1", "c1", "c2"):
+            rota.add(key)
+        self.assertEqual(6, len(rota))
+        self.assertIn("c2", rota)
+        taken = [rota.take() for _ in range(6)]
+        self.assertEqual(["a1", "b1", "c1", "a2", "c2", "a3"], taken)
+        self.assertEqual((0, False), (len(rota), "a1" in rota))
 
 
 class AlarmTests(SynchronousTestCase):
@@ -90,6 +105,27 @@ class AlarmTests(SynchronousTestCase):
         self.clock.advance(0.0)
         self.assertEqual([0, AT_ONCE], turns)
         self.assertEqual(AT_ONCE + 1, len(self.woken))
+
+    def test_kinds(self) -> None:
+        """One that is due waits for one of each other kind, not for all that were due before."""
+        alarm = Alarm(self.clock, self.woken.append, lambda: self.room, lambda key: key[0])
+        self.room = False
+        for number in range(500):
+            alarm.note(f"a{number}", 0.0)
+        alarm.note("b", 0.0)
+        self.room = True
+        alarm.resume()
+        self.clock.advance(0.0)
+        self.assertIn("b", self.woken[:2])
+
+    def test_earlier(self) -> None:
+        """One that is due at once after all is woken once."""
+        self.alarm.note("a", 5.0)
+        self.alarm.note("a", 0.0)
+        self.alarm.note("a", 7.0)
+        self.assertEqual(1, len(self.alarm))
+        self.clock.pump([0.0, 10.0])
+        self.assertEqual(["a"], self.woken)
 
     def test_no_room(self) -> None:
         """While there is no room nobody is woken and no call is made for nothing."""
