@@ -52,7 +52,7 @@ class _Errand:
     @property
     def key(self) -> Hashable:
         """Connections with the same key are as good as each other."""
-        return (self.allowance.name, self.way.exchangers, self.way.demands.key)
+        return (self.allowance.name, self.way.alike)
 
 
 @implementer(ICarrier)

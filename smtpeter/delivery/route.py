@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Protocol
 
+from attrs import field
 from twisted.internet.defer import Deferred
 
 from smtpeter.delivery.resolver import (
@@ -52,6 +53,7 @@ class Way:
         exchangers: their hosts, by preference and name.
         problem: why there are none; the outcome of each attempt.
         demands: of the domain, on how its mail is brought.
+        alike: ways with the same text have the same connections.
     """
 
     destination: str
@@ -59,6 +61,12 @@ class Way:
     exchangers: tuple[MailExchanger, ...]
     problem: Outcome | None = None
     demands: Demands = NO_DEMANDS
+    # made once for all messages that go this way; a text knows its hash
+    alike: str = field(init=False, repr=False, eq=False)
+
+    @alike.default
+    def _alike(self) -> str:
+        return repr((self.exchangers, self.demands.key))
 
 
 class Route(Protocol):
