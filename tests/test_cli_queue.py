@@ -12,6 +12,7 @@ from sqlalchemy import update
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.cli.output import one_line
+from smtpeter.delivery.blocks import SERIES
 from smtpeter.delivery.judgement import message_event
 from smtpeter.delivery.receivers import Receiver
 from smtpeter.message.content import Content
@@ -98,6 +99,7 @@ class QueueTests(QueueCase):
                 "last_reply": "450 4.7.1 Later",
                 "on_their_way": 0,
                 "health": "ok",
+                "refused_accounts": [],
                 "throttle": {
                     "connections": 10,
                     "messages_per_connection": 1000,
@@ -147,8 +149,30 @@ class QueueTests(QueueCase):
         retried = self.document("queue", "retry", "--receiver", "mx.hoster.example")
         self.assertEqual({"retried": 2}, retried)
 
+    def test_refused(self) -> None:
+        """Whose mail a receiver refuses again and again is told, and what it says."""
+        with self.database.begin() as connection:
+            account = add_account(connection, "noor@shop.example", "", NOW)
+        self.store(message())
+        receiver = Receiver("mailbox.example", "", FakeLimits(), NOW)
+        blocked = Outcome(Verdict.FAILED, "error", "rcptto", 550, "5.7.1", "listed by blocklist")
+        for second in range(SERIES):
+            receiver.heard(blocked, NOW + second, NOW + second, account.id)
+        for second in range(SERIES):
+            receiver.heard(blocked, NOW + second, NOW + second, 99)
+        with self.database.begin() as connection:
+            receivers.save(connection, ReceiverNews({receiver.name: receiver.as_dict()}), NOW)
+        [found] = self.document("queue")
+        self.assertEqual(
+            ("refusing", ["noor@shop.example", "-"], "550 listed by blocklist"),
+            (found["health"], found["refused_accounts"], found["throttle"]["why"]),
+        )
+        self.assertIn("refusing", self.text("queue"))
+
     def test_pools(self) -> None:
-        """Mail from another pool of addresses has a queue of its own."""
+        """Mail from another pool of addresses has a queue of its own, with the same limits."""
+        with self.config.open("a") as config:
+            config.write('[delivery.receivers."mailbox.example"]\nconnections = 4\n')
         self.store(message())
         self.store(evolve(message(), pool="news"))
         names = [each["receiver"] for each in self.document("queue")]
@@ -156,6 +180,7 @@ class QueueTests(QueueCase):
         for name, expected in ((names[0], names), (names[1], names[1:])):
             found = self.document("queue", "--receiver", name)
             self.assertEqual(expected, [each["receiver"] for each in found])
+            self.assertEqual({4}, {each["throttle"]["connections"] for each in found})
         cancelled = self.document("queue", "cancel", "--receiver", names[1])
         self.assertEqual({"cancelled": 1}, cancelled)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -14,7 +14,9 @@ from smtpeter.cli.values import parse_message_id
 from smtpeter.delivery.restraint import Restraint, restraint
 from smtpeter.delivery.terms import limits_of
 from smtpeter.store import queue as store
+from smtpeter.store.accounts import account_by_id
 from smtpeter.store.queue import ReceiverQueue
+from smtpeter.store.receivers import called
 
 SHOWN_CHARACTERS = 60
 
@@ -39,10 +41,16 @@ def queue(
         return
     with operator.database() as database, database.connect() as connection:
         found = store.overview(connection, receiver)
-    delivery, now = operator.config().delivery, operator.now()
-    told = [
-        (each, restraint(limits_of(delivery, each.receiver), each.state, now)) for each in found
-    ]
+        delivery, now = operator.config().delivery, operator.now()
+        told = [
+            (each, restraint(limits_of(delivery, called(each.receiver)), each.state, now))
+            for each in found
+        ]
+        refused = {account for _, restrained in told for account in restrained.refused_accounts}
+        emails = {
+            account: known.email if (known := account_by_id(connection, account)) else "-"
+            for account in refused
+        }
     headings = ("receiver", "depth", "oldest", "next attempt", "throttle", "last reply")
     rows = [
         (
@@ -56,7 +64,8 @@ def queue(
         for each, restrained in told
     ]
     text = table(headings, rows) if rows else "No message waits."
-    answer([_document(each, restrained) for each, restrained in told], text, as_json=as_json)
+    document = [_document(each, restrained, emails) for each, restrained in told]
+    answer(document, text, as_json=as_json)
 
 
 @queue.command()
@@ -113,7 +122,9 @@ def _not_both(message_id: str | None, receiver: str | None) -> None:
         raise click.UsageError("either an ID or --receiver, not both")
 
 
-def _document(each: ReceiverQueue, restrained: Restraint) -> dict[str, Any]:
+def _document(
+    each: ReceiverQueue, restrained: Restraint, emails: Mapping[int, str]
+) -> dict[str, Any]:
     return {
         "receiver": each.receiver,
         "depth": each.depth,
@@ -123,6 +134,7 @@ def _document(each: ReceiverQueue, restrained: Restraint) -> dict[str, Any]:
         "last_reply": each.last_reply,
         "on_their_way": restrained.on_their_way,
         "health": restrained.health,
+        "refused_accounts": [emails[account] for account in restrained.refused_accounts],
         "throttle": {
             "connections": restrained.connections,
             "messages_per_connection": restrained.messages_per_connection,

@@ -58,7 +58,7 @@ class Interrupted(Exception):
 class Hearing(Allowance, Shape):
     """A receiver that learns from what comes of attempts."""
 
-    def heard(self, outcome: Outcome, began: float, now: float) -> float | None: ...
+    def heard(self, outcome: Outcome, began: float, now: float, account: int) -> float | None: ...
 
 
 class Reporter(Shape):
@@ -183,7 +183,8 @@ class Courier:
     ) -> float | None:
         """Let a receiver learn. No fault in that keeps the outcome from being recorded."""
         try:
-            return receiver.heard(outcome, began, self._clock.seconds())
+            account = message.parcel.account_id or 0
+            return receiver.heard(outcome, began, self._clock.seconds(), account)
         except Exception:
             self._log.failure("nothing was learnt from message {id}", id=message.id)
             return None

@@ -103,7 +103,11 @@ class Dispatcher:
             if self._on_their_way >= self._settings.max_connections:
                 self._line_up(receiver, lane)
                 return
-            first = receiver.turns.first()
+            held_back = receiver.blocks.held_back(self._clock.seconds())
+            first = receiver.turns.first(held_back)
+            if first is None and held_back:
+                now = self._clock.seconds()
+                self._pauses.note(receiver.name, now + receiver.blocks.soonest(now))
             if first is None or not self._may_go(receiver, first):
                 return
             self._send_off(receiver, first)
@@ -115,7 +119,7 @@ class Dispatcher:
             return True
         if not receiver.has_room(parcel.octets, self._settings.octets_per_receiver):
             return False
-        wait = receiver.wait(now)
+        wait = receiver.wait(now, lane.account)
         if wait > 0:
             self._pauses.note(receiver.name, min(now + wait, parcel.deliver_by + 1))
         return wait <= 0
@@ -161,13 +165,14 @@ class Dispatcher:
         try:
             concluded = await self._courier.deliver(lane.way, receiver, message)
         except Interrupted:
-            receiver.withdrawn()  # it waits in the store for the next start
+            receiver.withdrawn(lane.account)  # it waits in the store for the next start
         except Exception:
-            receiver.withdrawn()
+            receiver.withdrawn(lane.account)
             self._log.failure("message {id} met a fault of ours", id=message.id)
             self._concluded(lane, message, None)
         else:
             self._book.touched(receiver)
+            self._tell_blocks(receiver)
             self._concluded(lane, message, concluded)
         finally:
             self._on_their_way -= 1
@@ -175,6 +180,17 @@ class Dispatcher:
             receiver.on_their_way -= 1
             receiver.octets -= message.parcel.octets
             self._proceed(receiver, lane)
+
+    def _tell_blocks(self, receiver: Receiver) -> None:
+        """An operator has to do something about it."""
+        while receiver.blocks.begun:
+            account = receiver.blocks.begun.pop()
+            self._log.error(
+                "{name} refuses all mail of {whom}, which waits now; lastly: {reply}",
+                name=receiver.name,
+                whom="everybody" if account is None else f"account {account}",
+                reply=receiver.last_replies[-1].text,
+            )
 
     def _proceed(self, receiver: Receiver, lane: Lane) -> None:
         self._give_places()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from typing import Protocol as Shape
 
+from smtpeter.delivery.blocks import Blocks
 from smtpeter.delivery.bucket import TokenBucket
 from smtpeter.delivery.classification import (
     ReplyClass,
@@ -83,6 +84,7 @@ class Receiver:
         written: something of it stands in the store.
         lifted_at: what was learnt was forgotten then.
         last_replies: the latest refusals, the last at the end.
+        blocks: whose mail it refuses for who we are.
     """
 
     def __init__(self, name: str, pool: str, limits: ReceiverLimits, now: float) -> None:
@@ -99,6 +101,7 @@ class Receiver:
         self._window = ConnectionWindow()
         self._per_connection = MessagesPerConnection()
         self._suspension = Suspension()
+        self.blocks = Blocks()
         self._bucket: TokenBucket | None = None
         self._taken_at = float("-inf")
         self._throttled: LastReply | None = None
@@ -131,16 +134,18 @@ class Receiver:
             return False
         return not self.on_their_way or self.octets + octets <= octets_limit
 
-    def wait(self, now: float) -> float:
-        """0.0 with leave to send one message, or the seconds after which to ask again."""
+    def wait(self, now: float, account: int = 0) -> float:
+        """0.0 with leave to send a message of an account, or the seconds after which to ask."""
         self._notice(now)
         if now < self._suspension.until:
             return self._suspension.until - now
         # Leave is asked of the pace last: while it is used for nothing, nobody else gets it.
         wait = self._bucket.wait(now) if self._bucket else 0.0
-        wait = wait or self._pace.wait(now)
-        if not wait and self._bucket:
-            self._bucket.take(now)
+        wait = wait or self.blocks.wait(now, account) or self._pace.wait(now)
+        if not wait:
+            self.blocks.asked(now, account)
+            if self._bucket:
+                self._bucket.take(now)
         return wait
 
     def _notice(self, now: float) -> None:
@@ -150,6 +155,7 @@ class Receiver:
             self._pace.set_back(back)
             self._window.set_back(back)
             self._suspension.set_back(back)
+            self.blocks.set_back(back)
             self._taken_at -= back
 
     def rest_seconds(self, now: float) -> float:
@@ -166,13 +172,17 @@ class Receiver:
         """Whether a connection has carried as many messages as it may."""
         return self._per_connection.used_up(messages, self._limits.messages_per_connection)
 
-    def withdrawn(self) -> None:
-        """A message that had leave was not sent, or nothing was heard of it."""
+    def withdrawn(self, account: int = 0) -> None:
+        """A message of an account that had leave was not sent, or nothing was heard of it."""
         self._pace.withdrawn()
+        self.blocks.withdrawn(account)
 
-    def heard(self, outcome: Outcome, began: float, now: float) -> float | None:
+    def heard(self, outcome: Outcome, began: float, now: float, account: int = 0) -> float | None:
         """
         Take in what an attempt tells, which began then.
+
+        Args:
+            account: whose message it was.
 
         Returns:
             When the message may be tried again, if that is said by the receiver and not by the
@@ -180,12 +190,13 @@ class Receiver:
         """
         self._notice(now)
         if outcome.verdict is Verdict.DELIVERED:
+            self.blocks.taken(account)
             self._took(now, began)
             return None
-        if outcome.state in ("process", "bind"):  # it was our own affair
-            self._pace.withdrawn()
-            return None
-        if not outcome.code and outcome.verdict is Verdict.FAILED:  # it was that of the message
+        self.blocks.withdrawn(account)
+        ours = outcome.state in ("process", "bind")
+        of_the_message = not outcome.code and outcome.verdict is Verdict.FAILED
+        if ours or of_the_message:
             self._pace.withdrawn()
             return None
         if not outcome.code:
@@ -196,6 +207,10 @@ class Receiver:
         self._note(outcome, meaning, now)
         if is_throttle(*said):
             return self._throttle(outcome, began, now)
+        # For a while, a policy without a word more is greylisting as often as not.
+        lasting = outcome.verdict is Verdict.FAILED
+        if meaning is ReplyClass.REPUTATION or (meaning is ReplyClass.POLICY and lasting):
+            self.blocks.refused(account, now, began)
         self._took(now, began)
         named = named_wait_seconds(outcome.text) if meaning is ReplyClass.GREYLIST else None
         return now + named if named and outcome.verdict is Verdict.DEFERRED else None
@@ -240,6 +255,7 @@ class Receiver:
         self._window = ConnectionWindow()
         self._per_connection = MessagesPerConnection()
         self._suspension.answered()
+        self.blocks = Blocks()
         self._throttled = None
 
     # What others see of it, and what is kept.
@@ -257,6 +273,7 @@ class Receiver:
             "window": self._window.as_dict(),
             "messages_per_connection": self._per_connection.learnt,
             "suspension": self._suspension.as_dict(),
+            "blocks": self.blocks.as_dict(),
             "last_replies": [each.as_list() for each in self.last_replies],
             "throttled": self._throttled and self._throttled.as_list(),
             "on_their_way": self.on_their_way,
@@ -269,6 +286,7 @@ class Receiver:
         learnt = whole(kept, "messages_per_connection", None, least=LEAST_MESSAGES)
         self._per_connection = MessagesPerConnection(learnt)
         self._suspension = Suspension.from_dict(entry(kept, "suspension"), now)
+        self.blocks = Blocks.from_dict(entry(kept, "blocks"), now)
         replies = map(LastReply.from_list, entries(kept, "last_replies"))
         self.last_replies.extend(each for each in replies if each is not None)
         self._throttled = LastReply.from_list(entry(kept, "throttled"))

@@ -15,11 +15,13 @@ class Restraint:
     What a receiver is sent at most.
 
     Attributes:
-        health: "ok", "throttled" (it takes less than it was to be sent), "paused" (it wants to be
-            sent nothing for now), or "suspended" (it does not answer).
+        health: "ok", "throttled" (it takes less than it was to be sent), "refusing" (all mail of
+            some accounts, or of all, for who we are), "paused" (it wants to be sent nothing for
+            now), or "suspended" (it does not answer).
         until: nothing is sent before, seconds since the epoch; 0.0 for no such time.
         why: what the receiver said, "" where nothing was learnt.
         on_their_way: messages, when the service wrote it down last.
+        refused_accounts: whose mail waits since it is refused; that of others goes.
     """
 
     health: str
@@ -29,6 +31,7 @@ class Restraint:
     until: float
     why: str
     on_their_way: int
+    refused_accounts: Sequence[int]
     last_replies: Sequence[LastReply]
 
     def words(self) -> str:
@@ -50,26 +53,34 @@ def restraint(limits: ReceiverLimits, kept: object, now: float) -> Restraint:
     receiver.restore(kept, now)
     state = receiver.as_dict()
     pace, window, suspension = state["pace"], state["window"], state["suspension"]
-    suspended, paused = suspension["until"] > now, pace["paused_until"] > now
-    less = pace["rate"] is not None or window["learnt"] is not None
     replies = tuple(receiver.last_replies)
     throttled = LastReply.from_list(state["throttled"])
+    less = pace["rate"] is not None or window["learnt"] is not None
+    untils = {
+        "suspended": suspension["until"],
+        "paused": pace["paused_until"],
+        "refusing": receiver.blocks.of_all.until if receiver.blocks.of_all.in_force else 0.0,
+    }
+    health = next((name for name, until in untils.items() if until > now), "")
+    if not health:
+        refusing = receiver.blocks.of_all.in_force or receiver.blocks.accounts
+        health = "refusing" if refusing else "throttled" if less else "ok"
     why = ""
-    if suspended and replies:
+    if health in ("suspended", "refusing") and replies:
         why = replies[-1].text
-    elif throttled and (paused or less):
+    elif throttled and health != "ok":
         why = throttled.text
-    until = max(suspension["until"], pace["paused_until"])
     return Restraint(
-        health="suspended" if suspended else "paused" if paused else "throttled" if less else "ok",
+        health=health,
         connections=1 if suspension["failures"] else _less(limits.connections, window["learnt"]),
         messages_per_connection=_less(
             limits.messages_per_connection, state["messages_per_connection"]
         ),
         messages_per_second=_slower(limits.messages_per_second, pace["rate"]),
-        until=until if suspended or paused else 0.0,
+        until=max((each for each in untils.values() if each > now), default=0.0),
         why=why,
         on_their_way=whole(kept, "on_their_way", 0),
+        refused_accounts=receiver.blocks.accounts,
         last_replies=replies,
     )
 

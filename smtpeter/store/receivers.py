@@ -50,6 +50,11 @@ def receiver_name(called: str, pool: str) -> str:
     return f"{called} ({pool})" if pool else called
 
 
+def called(name: str) -> str:
+    """What the receiver of that name is called, whatever the pool."""
+    return name.partition(" (")[0]
+
+
 def load(connection: Connection) -> dict[str, Any]:
     """
     The states of receivers by their names; of very many, those changed last.

@@ -2,9 +2,11 @@ from functools import partial
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
+from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.delivery import queue, windows
+from smtpeter.delivery.blocks import SERIES
 from smtpeter.delivery.receivers import Receiver
 from smtpeter.delivery.route import Way
 from smtpeter.delivery.turns import HIGHER_TOGETHER
@@ -422,6 +424,66 @@ class LimitsTests(SynchronousTestCase):
         house.queue.limits_changed()
         self.assertEqual(3, sum(trip.receiver == A for trip in house.carrier.trips))
         self.assertEqual(1, sum(trip.receiver == B for trip in house.carrier.trips))
+
+
+class RefusedTests(SynchronousTestCase):
+    """A campaign whose every message is refused for who we are."""
+
+    def setUp(self) -> None:
+        self.house = House()
+        campaign = parcel(account_id=1, sender="", deliver_by=NOW + 1e6)
+        self.campaign = [message(destination=A, of=campaign) for _ in range(300)]
+        self.house.submit(*self.campaign)
+        self.blocked = evolve(FAILED, status="5.7.1", text="Client host blocked using a list")
+
+    def answer(self) -> None:
+        """Let all that are on their way end."""
+        while self.house.under_way:
+            campaign = self.house.under_way[0] in {each.id for each in self.campaign}
+            self.house.end(self.blocked if campaign else DELIVERED)
+
+    def test_campaign(self) -> None:
+        """Few of its messages are lost: the others wait, and one of them asks now and then."""
+        with capturedLogs() as logged:
+            self.answer()
+        self.assertLessEqual(len(self.house.carrier.trips), 2 * SERIES)
+        told = [each for each in logged if each["log_level"] is LogLevel.error]
+        self.assertEqual(["account 1"], [each["whom"] for each in told])
+        for _ in range(24 * 60):
+            self.house.clock.advance(60)
+            self.answer()
+        self.assertLessEqual(len(self.house.carrier.trips), 2 * SERIES + 30)
+        self.assertGreaterEqual(len(self.house.carrier.trips), 2 * SERIES + 20)
+        self.blocked = DELIVERED
+        for _ in range(61):
+            self.house.clock.advance(60)
+            self.answer()
+        self.assertEqual(300, len(self.house.carrier.trips))
+
+    def test_others(self) -> None:
+        """Mail of another account to the same receiver leaves at once, and ends no wait."""
+        self.answer()
+        before = len(self.house.carrier.trips)
+        for _ in range(20):
+            other = message(destination=A, of=parcel(account_id=2, sender=""))
+            self.house.submit(other)
+            self.assertEqual([other.id], self.house.under_way)
+            self.answer()
+        self.assertEqual(before + 20, len(self.house.carrier.trips))
+
+    def test_remembered(self) -> None:
+        """The wait holds after a restart, and ends when the operator has it tried again."""
+        self.answer()
+        self.house.clock.advance(queue.NEWS_SECONDS)
+        again = House(start=False)
+        again.store.receivers = self.house.store.receivers
+        again.store.put(*self.campaign[100:])
+        again.queue.startService()
+        again.clock.pump([0, 60])
+        self.assertEqual([], again.under_way)
+        again.nudge(A, again=True)
+        again.clock.advance(0)
+        self.assertEqual(10, len(again.under_way))
 
 
 class AgainTests(SynchronousTestCase):

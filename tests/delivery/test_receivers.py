@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from smtpeter.delivery.blocks import FIRST_SECONDS, SERIES, SERIES_OF_ALL
 from smtpeter.delivery.pace import ANSWER_SECONDS, LONGEST_NAMED_SECONDS
 from smtpeter.delivery.receivers import LIVELY_SECONDS, Receiver
 from smtpeter.delivery.restraint import restraint
@@ -42,11 +43,21 @@ STATES = _like(
     ),
     window=_like(learnt=NUMBERS, known=NUMBERS),
     messages_per_connection=NUMBERS,
+    blocks=_like(all=_like(refusals=NUMBERS, until=NUMBERS), accounts=NUMBERS),
     suspension=_like(failures=NUMBERS, until=NUMBERS, more=NUMBERS),
     last_replies=st.one_of(NUMBERS, st.lists(st.one_of(NUMBERS, st.lists(NUMBERS)))),
     throttled=st.one_of(NUMBERS, st.lists(NUMBERS)),
     on_their_way=NUMBERS,
 )
+FULL = Outcome(Verdict.DEFERRED, "error", "rcptto", 452, "4.2.2", "Mailbox full")
+SPAM = Outcome(Verdict.FAILED, "error", "message", 550, "5.7.1", "Message rejected as spam")
+BLOCKED = Outcome(
+    Verdict.FAILED, "error", "rcptto", 550, "5.7.1", "Client host blocked using zen.spamhaus.org"
+)
+UNAUTHENTICATED = Outcome(
+    Verdict.FAILED, "error", "message", 550, "5.7.26", "This mail is unauthenticated"
+)
+LISTED = Outcome(Verdict.DEFERRED, "error", "mailfrom", 451, "4.7.1", "IP is blacklisted")
 OURS = Outcome(Verdict.DEFERRED, "error", "process", 0, "4.3.0", "Internal error")
 
 
@@ -186,6 +197,70 @@ class ThrottleTests(ReceiverCase):
             self.assertEqual(0.0, self.wait())
             self.hear(DELIVERED)
             self.assertLess(self.wait(), 2.0)
+
+
+class RefusedTests(ReceiverCase):
+    """What is refused, and for what."""
+
+    def test_for_who_we_are(self) -> None:
+        """The mail of an account waits when one message after the other is refused for that."""
+        for outcome in (BLOCKED, UNAUTHENTICATED, LISTED):
+            self.setUp()
+            for _ in range(SERIES):
+                self.assertEqual(0.0, self.wait())
+                self.hear(outcome)
+            self.assertEqual(FIRST_SECONDS, self.wait())
+            self.assertEqual(0.0, self.receiver.wait(self.now, account=7))
+            self.assertTrue(self.receiver.restrained)
+
+    def test_taken_between(self) -> None:
+        """Not as long as others are taken between them."""
+        for _ in range(10 * SERIES):
+            self.hear(BLOCKED)
+            self.hear(BLOCKED)
+            self.hear(DELIVERED)
+        self.assertEqual(0.0, self.wait())
+
+    def test_for_what_it_is(self) -> None:
+        """What is refused for a mailbox or a content holds nobody up, however often."""
+        for outcome in (FAILED, FULL, SPAM, GREY, DEFERRED):
+            self.setUp()
+            for _ in range(10 * SERIES):
+                self.hear(outcome)
+            self.assertEqual((0.0, 10), (self.wait(), self.receiver.connections), outcome)
+
+    def test_end_of_a_connection(self) -> None:
+        """That a connection has carried enough, or was idle, is no wish for less."""
+        for text in ("Too many messages in this session", "Timeout exceeded", "idle for too long"):
+            self.setUp()
+            for _ in range(10):
+                self.hear(evolve(RATE, status="4.4.2", text=text))
+            self.assertEqual((0.0, 10), (self.wait(), self.receiver.connections), text)
+
+    def test_lost_while_it_asks(self) -> None:
+        """When nothing is heard of the message that asks, another one asks."""
+        for _ in range(SERIES):
+            self.hear(BLOCKED)
+        self.now += FIRST_SECONDS
+        for outcome in (OURS, DEAD, FAILED):
+            self.assertEqual(0.0, self.wait(), outcome)
+            self.assertGreater(self.wait(), 0.0)
+            self.hear(outcome)
+        self.receiver.withdrawn()
+        self.assertEqual(0.0, self.wait())
+
+    def test_shown(self) -> None:
+        """It is told whose mail is refused, or that it is everybody's."""
+        for _ in range(SERIES):
+            self.hear(BLOCKED)
+        told = restraint(FakeLimits(), self.receiver.as_dict(), self.now)
+        self.assertEqual(("refusing", [0], 0.0), (told.health, told.refused_accounts, told.until))
+        self.assertIn("blocked using", told.why)
+        for account in range(SERIES_OF_ALL):
+            self.receiver.heard(BLOCKED, self.now, self.now, account)
+        told = restraint(FakeLimits(), self.receiver.as_dict(), self.now)
+        self.assertEqual("refusing", told.health)
+        self.assertGreater(told.until, self.now)
 
 
 class SilenceTests(ReceiverCase):
