@@ -95,6 +95,11 @@ class Pace:
         self._next_at = max(self._next_at, now) + 1 / self.rate
         return 0.0
 
+    @property
+    def asks(self) -> bool:
+        """It is not known whether the receiver takes mail again."""
+        return self._pauses > 0
+
     def withdrawn(self) -> None:
         """The message that had leave tells nothing: it was not sent, or not answered."""
         self._asked_at = None

@@ -238,7 +238,8 @@ class Receiver:
     def _throttle(self, outcome: Outcome, began: float, now: float) -> float:
         self._throttled = self.last_replies[-1]
         named = named_wait_seconds(outcome.text)
-        of_connections = outcome.state in OPENING and not named
+        # Of a single message that asks whether mail is taken again there cannot be too many.
+        of_connections = outcome.state in OPENING and not named and not self._pace.asks
         if of_connections and self._window.refused(self._limits.connections, now, began):
             self._pace.withdrawn()
             return now + SOON_SECONDS

@@ -24,6 +24,8 @@ class ConnectionWindow:
         self._known = 0  # so many were open when one more was refused
         self._taken = 0
         self._refused_at = float("-inf")
+        # What was known when the first one was refused, while none is taken.
+        self._before: tuple[int | None, int] | None = None
 
     def size(self, limit: int) -> int:
         """How many connections there may be, where `limit` is what was decided for it."""
@@ -36,6 +38,7 @@ class ConnectionWindow:
         Args:
             full: as many were on their way as there may be.
         """
+        self._before = None
         if self._learnt is None or not full:
             return
         self._taken += 1
@@ -51,13 +54,18 @@ class ConnectionWindow:
         A connection was refused, the attempt for which began then.
 
         Returns:
-            False when there was but one, so that it cannot be for their number.
+            False when there was but one, so that it cannot be for their number. Then it was not
+            for that either when there were more.
         """
         if began <= self._refused_at:  # it was on its way when the window was made smaller
             return True
         size = self.size(limit)
         if size <= 1:
+            if self._before is not None:
+                self._learnt, self._known = self._before
+                self._before = None
             return False
+        self._before = self._before or (self._learnt, self._known)
         self._refused_at = now
         probe = self._learnt is not None and size == self._known + 1
         self._learnt = self._known if probe else size // 2

@@ -114,6 +114,15 @@ class ThrottleTests(ReceiverCase):
         self.assertEqual(5, self.receiver.connections)
         self.assertEqual(0.0, self.wait())
 
+    def test_not_for_their_number(self) -> None:
+        """A receiver that refuses even one connection for a while has as many as before then."""
+        for _ in range(8):
+            self.hear(CROWDED)
+            self.now += self.wait()
+        self.assertEqual(10, self.receiver.connections)
+        self.hear(DELIVERED)
+        self.assertEqual(10, self.receiver.connections)
+
     def test_only_connection(self) -> None:
         """When it has too many with the only one, mail pauses."""
         self.receiver.limit(FakeLimits(connections=1), 0.0)

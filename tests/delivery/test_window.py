@@ -57,6 +57,23 @@ class ConnectionWindowTests(SynchronousTestCase):
         """When the only connection is refused, it is not for their number."""
         self.assertFalse(self.window.refused(1, 1.0, 0.0))
 
+    def test_none_at_all(self) -> None:
+        """When in the end even one is refused, it was never for their number."""
+        use(self.window, 4, 500)
+        before = self.window.as_dict()
+        now = 1000.0
+        while self.window.refused(LIMIT, now, now - 0.5):
+            now += 1
+        self.assertEqual(before, self.window.as_dict())
+
+    def test_one_at_least(self) -> None:
+        """When one was taken between, it is for their number."""
+        for now in (1.0, 2.0, 3.0):
+            self.window.refused(LIMIT, now, now - 0.5)
+            self.window.taken(LIMIT, full=True)
+        self.assertFalse(self.window.refused(LIMIT, 4.0, 3.5))
+        self.assertEqual(1, self.window.size(LIMIT))
+
     def test_finds_the_number(self) -> None:
         """The number that a receiver takes is found, and few are refused from then on."""
         for most in (1, 3, 7):
