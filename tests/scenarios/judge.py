@@ -10,14 +10,21 @@ Custom properties count by what is made of them, not themselves.
 
 from __future__ import annotations
 
+import atexit
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from tests.scenarios.browser import Browser
+
+JUDGES = 2  # who work at the same time; a browser uses one core at once
 
 _SCRIPT = (Path(__file__).parent / "judge.js").read_text("utf-8")
 
@@ -117,14 +124,47 @@ class Judge:
         return Verdict(name, found["judged"], differences)
 
 
+class Court:
+    """Some judges; each gives one verdict after the other."""
+
+    def __init__(self, browsers: list[Browser]) -> None:
+        self._free: SimpleQueue[Judge] = SimpleQueue()
+        for browser in browsers:
+            self._free.put(Judge(browser))
+
+    def verdict(self, name: str, before: str, after: str, mode: Mode, width: int) -> Verdict:
+        """As that of `Judge`; may be called in several threads."""
+        judge = self._free.get()
+        try:
+            return judge.verdict(name, before, after, mode, width)
+        finally:
+            self._free.put(judge)
+
+
+@lru_cache(maxsize=1)
+def court() -> Court:
+    """
+    The judges of this run of the tests, started by the first who asks.
+
+    Raises: as `require`.
+    """
+    with ExitStack() as stack:
+        browsers = [stack.enter_context(Browser()) for _ in range(JUDGES)]
+        atexit.register(stack.pop_all().close)
+    return Court(browsers)
+
+
 def judge_all(
     mails: dict[str, str], inline: Callable[[str], str], mode: Mode, width: int
 ) -> list[Verdict]:
-    with Browser() as browser:
-        judge = Judge(browser)
-        return [
-            judge.verdict(name, html, inline(html), mode, width) for name, html in mails.items()
+    after = [inline(html) for html in mails.values()]
+    judging = court()
+    with ThreadPoolExecutor(JUDGES) as threads:
+        found = [
+            threads.submit(judging.verdict, name, before, became, mode, width)
+            for (name, before), became in zip(mails.items(), after, strict=True)
         ]
+        return [each.result() for each in found]
 
 
 def percent_of(verdicts: list[Verdict]) -> float:

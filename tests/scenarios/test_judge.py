@@ -1,7 +1,6 @@
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.scenarios.browser import Browser
-from tests.scenarios.judge import Judge, Mode, Verdict
+from tests.scenarios.judge import Mode, Verdict, court
 
 WIDE = 1000
 
@@ -13,8 +12,7 @@ class JudgeTests(SynchronousTestCase):
     BODY = "<p>one<p>two"
 
     def verdict(self, after: str, mode: Mode = Mode.STATIC, width: int = WIDE) -> Verdict:
-        with Browser() as browser:
-            return Judge(browser).verdict("mail", self.STYLE + self.BODY, after, mode, width)
+        return court().verdict("mail", self.STYLE + self.BODY, after, mode, width)
 
     def test_inlined(self) -> None:
         """Nothing differs where every static rule was inlined; at-rules are not asked for."""
