@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
@@ -42,7 +43,9 @@ class DatabaseCase(SynchronousTestCase):
 
     def new_url(self) -> str:
         """Where a database of this test is."""
-        return f"sqlite:///{self.directory}/test.db"
+        file = self.directory / "test.db"
+        file.write_bytes(_new_file())
+        return f"sqlite:///{file}"
 
     def empty_url(self) -> str:
         """Where a database without tables is."""
@@ -61,11 +64,24 @@ class DatabaseCase(SynchronousTestCase):
                 connection.execute(change.statement, change.rows)
 
 
+@lru_cache(maxsize=1)
+def _new_file() -> bytes:
+    """A database of SQLite that has the tables."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "new.db"
+        Database.open(f"sqlite:///{file}").close()
+        return file.read_bytes()
+
+
 class OnPostgresql:
     """Mixed into a `DatabaseCase`, makes its tests run on PostgreSQL."""
 
+    addCleanup: Callable[..., None]
+
     def new_url(self) -> str:
-        return cluster().new_database()
+        url = cluster().new_database()
+        self.addCleanup(cluster().take_back, url)
+        return url
 
     def empty_url(self) -> str:
         return cluster().empty_database()

@@ -8,12 +8,15 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import make_url
+from sqlalchemy import Connection, NullPool, create_engine, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from smtpeter.store.database import Database
 from tests.scenarios.programs import missing
@@ -24,7 +27,33 @@ ADMINISTRATOR = "smtpeter"
 # initdb and the server refuse to run as root.
 UNPRIVILEGED = ("postgres", "nobody")
 
+LOCK_SECONDS = 1
+
 _numbers = count(1)
+
+# What a database consists of, besides rows: what is made anew gets another number.
+_SCHEMA = """
+SELECT md5(string_agg(concat_ws(' ', c.oid, c.relname, a.attnum, a.attname, a.atttypid,
+    a.attnotnull, a.attisdropped), ',' ORDER BY c.oid, a.attnum))
+    || (SELECT string_agg(version_num, ',') FROM alembic_version)
+FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid
+WHERE c.relnamespace = 'public'::regnamespace
+"""
+# No rows, whichever refer to others, and numbers begin with 1.
+_EMPTY = """
+DO $$
+DECLARE name regclass;
+BEGIN
+    SET LOCAL session_replication_role = replica;
+    FOR name IN SELECT oid FROM pg_class WHERE relkind = 'r'
+            AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version' LOOP
+        EXECUTE 'DELETE FROM ' || name;
+    END LOOP;
+    FOR name IN SELECT oid FROM pg_class WHERE relkind = 'S' LOOP
+        PERFORM setval(name, 1, false);
+    END LOOP;
+END $$
+"""
 
 
 class Cluster:
@@ -34,6 +63,8 @@ class Cluster:
         self._programs = programs
         self._directory = Path(tempfile.mkdtemp(prefix="smtpeter-pg-"))
         self._template = ""
+        self._schema = ""
+        self._used: list[str] = []
         self._identity = _identity()
         if self._identity:
             shutil.chown(self._directory, self._identity["user"], self._identity["group"])
@@ -51,12 +82,26 @@ class Cluster:
         return self._directory / "data"
 
     def new_database(self) -> str:
-        """Make a database that has the tables, and give its URL."""
+        """Make a database that has the tables, or take a used one; gives its URL."""
+        if self._used:
+            return self._used.pop()
         if not self._template:
             empty = self.empty_database()
             Database.open(empty).close()
+            with _connected(empty) as connection:
+                self._schema = _schema_of(connection)
             self._template = str(make_url(empty).database)
         return self._copy(self._template)
+
+    def take_back(self, url: str) -> None:
+        """Have a database used again that nobody needs any more, if it can be made as new."""
+        with suppress(SQLAlchemyError):
+            with _connected(url) as connection:
+                as_new = _schema_of(connection) == self._schema
+                if as_new:
+                    connection.exec_driver_sql(_EMPTY)
+            if as_new:
+                self._used.append(url)
 
     def empty_database(self) -> str:
         """Make a database without tables, and give its URL."""
@@ -85,6 +130,19 @@ class Cluster:
         )
         if done.returncode != 0:
             raise AssertionError(f"{program} failed: {(done.stderr or b'').decode()}")
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Connection]:
+    arguments = {"options": f"-c lock_timeout={LOCK_SECONDS}s"}  # whoever left a lock behind
+    located = make_url(url).set(drivername="postgresql+psycopg")
+    engine = create_engine(located, poolclass=NullPool, connect_args=arguments)
+    with engine.begin() as connection:
+        yield connection
+
+
+def _schema_of(connection: Connection) -> str:
+    return str(connection.exec_driver_sql(_SCHEMA).scalar_one())
 
 
 def _identity() -> dict[str, Any]:

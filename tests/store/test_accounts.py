@@ -186,8 +186,9 @@ class PostgresqlTests(SqliteTests):
     """The same on PostgreSQL."""
 
     def connect(self) -> Connection:
-        url = make_url(cluster().new_database()).set(drivername="postgresql+psycopg")
-        engine = create_engine(url)
+        url = cluster().new_database()
+        self.addCleanup(cluster().take_back, url)
+        engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
         self.addCleanup(engine.dispose)
         connection = engine.connect()
         self.addCleanup(connection.close)
