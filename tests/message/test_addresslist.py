@@ -185,6 +185,6 @@ class PropertyTests(SynchronousTestCase):
         """Long runs of what might be the start of something do not take quadratic steps."""
         starts = ['"', "(", "[a", "=?a?q?", "<", ",", '"a" ', "()", "\\", ":", ";", "@:", "=?", " "]
         for start in starts:
-            self.assertRaises(AddressError, parse_address_list, start * (50_000 // len(start)))
-        many = parse_address_list("a@b.example," * 20_000)
+            self.assertRaises(AddressError, parse_address_list, start * (20_000 // len(start)))
+        many = parse_address_list("a@b.example," * 5_000)
         self.assertEqual({NamedMailbox("", Mailbox.parse("a@b.example"))}, set(many))
