@@ -1,5 +1,6 @@
 """
-The tables. A change here comes with a migration in `migrations/versions`.
+The tables. A change here comes with a migration in `migrations/versions`, for databases that are
+there already; new ones get what stands here.
 
 Times are seconds since the epoch, UTC. Keys of submissions are made by
 `smtpeter.store.keys`, so that rows of several tables can be written in one round.
