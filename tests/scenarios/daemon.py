@@ -46,7 +46,7 @@ class Daemon:
             `{"delivery.mode": "mx"}`; they stand over the test's own.
         bare: without a configuration, on the default ports.
         from_shell: it and its commands load their modules themselves, instead of coming from a
-            process that has loaded them; so with `bare`, too.
+            process that has loaded them.
 
     Attributes:
         directory: holds everything.
@@ -70,7 +70,7 @@ class Daemon:
         self._file = self.directory / "smtpeter.toml"
         self._configuration = [] if bare else ["--config", str(self._file)]
         self._log = self.directory / "log"
-        self._from_shell = from_shell or bare
+        self._from_shell = from_shell
         self._process: subprocess.Popen[bytes] | Program | None = None
         if not bare:
             self.configure(settings or {})

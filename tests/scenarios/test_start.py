@@ -21,15 +21,15 @@ def listens(port: int) -> bool:
 class FirstStartTests(SynchronousTestCase):
     """The first minutes with the service."""
 
-    def bare(self) -> Daemon:
+    def bare(self, *, from_shell: bool = False) -> Daemon:
         if any(map(listens, (*DEFAULT_PORTS, 2587))):
             missing("another program listens on a default port")
-        return Daemon(bare=True)
+        return Daemon(bare=True, from_shell=from_shell)
 
     def test_paste(self) -> None:
         """The two command lines that the first start shows send two mails."""
         require("curl")
-        with self.bare() as daemon:
+        with self.bare(from_shell=True) as daemon:
             commands = [line for line in daemon.log().splitlines() if "curl " in line]
             self.assertEqual(2, len(commands), daemon.log())
             for command in commands:
