@@ -26,8 +26,9 @@ from smtpeter.values import frozen
 
 LAST_REPLIES = 5
 SHOWN_CHARACTERS = 200
-# Where an attempt ends that does not reach a server. Each may take a minute, and a place.
-UNREACHED = frozenset({"dns", "connect", "intro"})
+# Where an attempt ends that does not reach a server, or one that does not begin to talk. Each may
+# take minutes, and a place.
+UNREACHED = frozenset({"dns", "connect", "intro", "ehlo", "helo"})
 # Before the first message: what is refused here is the connection.
 OPENING = frozenset({"connect", "intro", "ehlo", "helo", "starttls"})
 # With a message taken so short a time ago, a receiver that cannot be reached has enough of us.

@@ -27,6 +27,9 @@ class WakeTimes(Generic[_K]):
     def __len__(self) -> int:
         return len(self._times)
 
+    def __contains__(self, key: _K) -> bool:
+        return key in self._times
+
     def note(self, key: _K, when: float) -> None:
         """Look at the key at this time, if not before."""
         known = self._times.get(key)
@@ -122,6 +125,9 @@ class Alarm(Generic[_K]):
 
     def __len__(self) -> int:
         return len(self._times) + len(self._due)
+
+    def __contains__(self, key: _K) -> bool:
+        return key in self._due or key in self._times
 
     def note(self, key: _K, when: float) -> None:
         """Wake the key at this time, if not before."""

@@ -292,6 +292,7 @@ class FakeCarrier:
         looks: is called with each trip as it begins.
         ways: to destinations that are not receivers of their own.
         asked: the destinations to which ways were looked for.
+        prompt: whether they are found at once; otherwise a test has to fire `finds`.
     """
 
     def __init__(self) -> None:
@@ -302,14 +303,22 @@ class FakeCarrier:
         self.stopping = False
         self.ways: dict[str, Callable[[], Way]] = {}
         self.asked: list[str] = []
+        self.prompt = True
+        self.finds: list[tuple[str, Deferred[Way]]] = []
 
     def destination_of(self, domain_key: str) -> str:
         return domain_key
 
     def way_to(self, destination: str) -> Deferred[Way]:
         self.asked.append(destination)
-        found = self.ways.get(destination, lambda: Way(destination, destination, ()))
-        return succeed(found())
+        if self.prompt:
+            return succeed(self.way_of(destination))
+        self.finds.append((destination, Deferred()))
+        return self.finds[-1][1]
+
+    def way_of(self, destination: str) -> Way:
+        """Where the mail for a destination goes now."""
+        return self.ways.get(destination, lambda: Way(destination, destination, ()))()
 
     def carry(
         self,

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from functools import partial
+from typing import Any
 
 from attrs import evolve
 from hypothesis import HealthCheck, settings
@@ -15,24 +17,44 @@ from hypothesis.stateful import (
 )
 from twisted.trial.unittest import SynchronousTestCase
 
-from smtpeter.delivery import queue, windows
-from smtpeter.store.messages import State
-from tests.delivery.house import DEFERRED, DELIVERED, FAILED, FakeLimits, House, Trip
+from smtpeter.delivery import blocks, queue, windows
+from smtpeter.delivery.route import Way
+from smtpeter.message.outcome import Outcome
+from smtpeter.store.messages import BULK, HIGH, NORMAL, State
+from smtpeter.store.receivers import receiver_name
+from tests.delivery.house import DEFERRED, DELIVERED, FAILED, LOST, FakeLimits, House, Trip
 from tests.store.cases import CONTENT, message, parcel
 
 NARROW, SLOW, WIDE = "narrow.example", "slow.example", "wide.example"
+ONE, TWO = "one.example", "two.example"  # of the same hosts at first
+HOSTS = "hosts.example"
 SENDER = f"noor@{NARROW}"
 LIMITS = {
     NARROW: FakeLimits(1),
     SLOW: FakeLimits(3, 0.2),
     WIDE: FakeLimits(3),
+    HOSTS: FakeLimits(2),
 }
-MAX_CONNECTIONS = 2
-RECEIVERS = st.sampled_from([NARROW, SLOW, WIDE])
-OUTCOMES = st.sampled_from([DELIVERED, DEFERRED, FAILED])
+MAX_CONNECTIONS = 3
+THROTTLED = evolve(DEFERRED, state="mailfrom", code=421, status="4.7.28", text="Too many messages")
+OUTCOMES = (
+    DELIVERED,
+    DELIVERED,
+    DEFERRED,
+    FAILED,
+    THROTTLED,
+    evolve(THROTTLED, text="Rate limited, try again in 5 minutes"),
+    evolve(THROTTLED, state="intro", text="Too many connections"),
+    evolve(DEFERRED, state="connect", code=0, status="4.4.1", text="connection refused"),
+    evolve(DEFERRED, state="dns", code=0, status="4.4.3", text="no answer"),
+    evolve(LOST, state="data"),
+    evolve(FAILED, status="5.7.1", text="Client host blocked using a list"),
+)
+DESTINATIONS = st.sampled_from([NARROW, SLOW, WIDE, ONE, TWO])
 SECONDS = st.sampled_from([0.0, 1.0, 5.0, 30.0, 61.0, 400.0])
 HEALING_ROUNDS = 400
-EXAMPLES = int(os.environ.get("SMTPETER_TEST_EXAMPLES", "60"))
+HEALING_SECONDS = 20.0
+EXAMPLES = int(os.environ.get("SMTPETER_TEST_EXAMPLES", "50"))
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -44,9 +66,11 @@ class QueueMachine(RuleBasedStateMachine):
 
     Attributes:
         forgetful: mail may get into the store without the queue hearing of it.
+        unsteady: the clock may be set back.
     """
 
     forgetful = False
+    unsteady = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,13 +78,17 @@ class QueueMachine(RuleBasedStateMachine):
         self.house.limits.update(LIMITS)
         self.store, self.carrier = self.house.store, self.house.carrier
         self.store.prompt = False
+        self.carrier.prompt = False
         self.carrier.looks = self.begins
         self.carrier.releases = self.released
+        for name in (ONE, TWO):
+            self.carrier.ways[name] = partial(Way, name, HOSTS, ())
         self.broken: list[str] = []
         self.changed: list[tuple[str, bool]] = []
         self.began: dict[str, list[float]] = defaultdict(list)
         self.attempts: dict[str, int] = {}
         self.cancelled: set[str] = set()
+        self.lost_seconds = 0.0
 
     # What must hold at each moment.
 
@@ -76,13 +104,15 @@ class QueueMachine(RuleBasedStateMachine):
             self.broken.append(f"{trip} was cancelled")
         if row.message.due > self.house.clock.seconds() and not self.changed:
             self.broken.append(f"{trip} is not due")
-        there = sum(each.receiver == trip.receiver for each in self.carrier.under_way)
-        if there > LIMITS[trip.receiver].connections:
+        if trip.allowance.name != receiver_name(trip.receiver, trip.allowance.pool):
+            self.broken.append(f"{trip} is on the account of {trip.allowance.name}")
+        there = sum(each.allowance is trip.allowance for each in self.carrier.under_way)
+        if there > trip.allowance.connections:
             self.broken.append(f"{there} are on their way to {trip.receiver}")
         if len(self.carrier.under_way) > MAX_CONNECTIONS:
             self.broken.append("too many are on their way")
         self.attempts[trip.id] = row.message.attempts
-        self.began[trip.receiver].append(self.house.clock.seconds())
+        self.began[trip.allowance.name].append(self.house.clock.seconds())
 
     def released(self, trip: Trip) -> None:
         """A connection is free for another message."""
@@ -99,28 +129,62 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def rates_hold(self) -> None:
         """No more left for a receiver in any time than its rate allows, and a burst of one."""
-        times = self.began[SLOW]
-        rate = LIMITS[SLOW].messages_per_second or 0
-        for first, start in enumerate(times):
-            for count, end in enumerate(times[first:], start=1):
-                assert count <= 1 + rate * (end - start) + 0.01
+        for name in (SLOW, f"{SLOW} (news)"):
+            times = self.began[name]
+            rate = LIMITS[SLOW].messages_per_second or 0
+            for first, start in enumerate(times):
+                for count, end in enumerate(times[first:], start=1):
+                    assert count <= 1 + rate * (end - start) + 0.01
+
+    @invariant()
+    def somebody_returns(self) -> None:
+        """There is no message for which nobody will do anything any more."""
+        queue, dispatcher = self.house.queue, self.house.queue._dispatcher
+        for lane in queue._lanes.values():
+            if not lane.sendable:
+                continue
+            if lane.receiver is None:
+                assert lane.finding or lane.stream in queue._alarm, lane
+                continue
+            returns = lane.receiver.on_their_way or lane.receiver.name in dispatcher._pauses
+            places = dispatcher._on_their_way >= MAX_CONNECTIONS and dispatcher._line
+            assert lane in lane.receiver.turns, lane
+            assert returns or places, lane
+
+    @invariant()
+    def somebody_is_asked(self) -> None:
+        """Whoever waits for an answer waits for a message that is on its way."""
+        book = self.house.queue._book
+        for receiver in (*book._busy.values(), *book._resting.values()):
+            accounts = [receiver.blocks._of[each] for each in receiver.blocks.accounts]
+            asking: list[Any] = [receiver._pace, receiver.blocks.of_all, *accounts]
+            if any(each._asked_at is not None for each in asking):
+                assert receiver.on_their_way, receiver.name
 
     # What happens.
 
-    @rule(receiver=RECEIVERS, count=st.integers(1, 3))
-    def submit(self, receiver: str, count: int) -> None:
+    @rule(
+        destination=DESTINATIONS,
+        count=st.integers(1, 3),
+        account=st.integers(1, 3),
+        priority=st.sampled_from([HIGH, NORMAL, NORMAL, BULK]),
+        pool=st.sampled_from(["", "", "news"]),
+    )
+    def submit(self, destination: str, count: int, account: int, priority: int, pool: str) -> None:
         """A client hands in a message for some recipients."""
         now = self.house.clock.seconds()
-        of = parcel(sender=SENDER, received=now, deliver_by=now + 1e6)
-        self.house.submit(*(message(f"u{n}@{receiver}", now, receiver, of) for n in range(count)))
+        of = parcel(sender=SENDER, received=now, deliver_by=now + 1e6, account_id=account)
+        for number in range(count):
+            each = message(f"u{number}@{destination}", now, destination, of)
+            self.house.submit(evolve(each, priority=priority, pool=pool))
 
     @precondition(lambda self: self.forgetful)
-    @rule(receiver=RECEIVERS)
-    def find(self, receiver: str) -> None:
+    @rule(destination=DESTINATIONS)
+    def find(self, destination: str) -> None:
         """Mail is in the store of which the queue was not told: the answer was lost."""
         now = self.house.clock.seconds()
         of = parcel(sender=SENDER, received=now, deliver_by=now + 1e6)
-        self.store.put(message(f"u@{receiver}", now, receiver, of))
+        self.store.put(message(f"u@{destination}", now, destination, of))
         # The rate is kept where messages are sent off, before their contents are read.
         self.house.contents.keep(of.key, CONTENT)
 
@@ -128,6 +192,36 @@ class QueueMachine(RuleBasedStateMachine):
     def advance(self, seconds: float) -> None:
         """Time passes."""
         self.house.clock.advance(seconds)
+
+    @precondition(lambda self: self.unsteady)
+    @rule(seconds=st.sampled_from([0.01, 3.0, 5000.0]))
+    def set_back(self, seconds: float) -> None:
+        """The clock is set back; what was to be done later is done that much later."""
+        self.house.clock.rightNow -= seconds
+        self.lost_seconds += seconds
+        self.began.clear()
+        self.changed.append((NARROW, False))  # what is due may be so no more
+
+    @precondition(lambda self: self.carrier.finds)
+    @rule(data=st.data(), fails=st.sampled_from([False, False, False, True]))
+    def look_up(self, data: st.DataObject, fails: bool) -> None:  # noqa: FBT001
+        """DNS answers, or there is a fault."""
+        name, finding = data.draw(st.sampled_from(self.carrier.finds))
+        self.carrier.finds.remove((name, finding))
+        if fails:
+            finding.errback(ZeroDivisionError("a fault"))
+        else:
+            finding.callback(self.carrier.way_of(name))
+
+    @rule(destination=DESTINATIONS, receiver=st.sampled_from([*LIMITS, ONE]))
+    def move(self, destination: str, receiver: str) -> None:
+        """The mail for a domain is taken elsewhere from now on."""
+        self.carrier.ways[destination] = partial(Way, destination, receiver, ())
+
+    @rule(receiver=st.sampled_from([NARROW, WIDE, HOSTS]), connections=st.integers(1, 4))
+    def limit(self, receiver: str, connections: int) -> None:
+        """The operator gives a receiver other limits; they hold when they are read again."""
+        self.house.limits[receiver] = FakeLimits(connections)
 
     @precondition(lambda self: self.store.reads)
     @rule(data=st.data(), ending=st.sampled_from(["look", "answer", "answer", "fail"]))
@@ -158,11 +252,20 @@ class QueueMachine(RuleBasedStateMachine):
             self.store.fail(self.store.writes[0])
 
     @precondition(lambda self: self.carrier.under_way)
-    @rule(data=st.data(), outcome=OUTCOMES)
-    def answer(self, data: st.DataObject, outcome: object) -> None:
+    @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES))
+    def answer(self, data: st.DataObject, outcome: Outcome) -> None:
         """A receiver says what becomes of a message."""
         trip = data.draw(st.sampled_from(self.carrier.under_way))
-        self.carrier.answer(trip, outcome)  # type: ignore[arg-type]
+        self.carrier.answer(trip, outcome)
+
+    @precondition(lambda self: self.carrier.under_way)
+    @rule(outcome=st.sampled_from(OUTCOMES), count=st.integers(1, 12))
+    def insist(self, outcome: Outcome, count: int) -> None:
+        """Receivers say the same of one message after the other."""
+        for _ in range(count):
+            if self.carrier.under_way:
+                self.carrier.answer(self.carrier.under_way[0], outcome)
+                self.store.catch_up()
 
     @precondition(lambda self: self.store.rows)
     @rule(data=st.data())
@@ -173,7 +276,7 @@ class QueueMachine(RuleBasedStateMachine):
             row.state = State.CANCELLED
         self.changed.append((row.message.destination, False))
 
-    @rule(receiver=RECEIVERS)
+    @rule(receiver=DESTINATIONS)
     def retry(self, receiver: str) -> None:
         """The operator has all mail of a receiver tried again."""
         for row in self.store.rows.values():
@@ -210,15 +313,18 @@ class QueueMachine(RuleBasedStateMachine):
         """When the world is well again, all mail is delivered and nothing is left over."""
         for receiver, again in self.changed:
             self.house.nudge(receiver, again=again)
-        self.store.prompt = True
+        self.store.prompt = self.carrier.prompt = True
+        for name, finding in self.carrier.finds:
+            finding.callback(self.carrier.way_of(name))
         self.store.catch_up()
+        self.house.clock.advance(self.lost_seconds)
         for _ in range(HEALING_ROUNDS):
             while self.carrier.under_way:
                 self.house.end(DELIVERED)
             waiting = any(row.state is State.WAITING for row in self.store.rows.values())
             if not waiting and not self.house.queue._lanes:
                 break
-            self.house.clock.advance(10.0)
+            self.house.clock.advance(HEALING_SECONDS)
         assert not self.broken, self.broken
         stuck = [row for row in self.store.rows.values() if row.state is State.WAITING]
         assert not stuck, stuck
@@ -235,6 +341,12 @@ class ForgetfulMachine(QueueMachine):
     forgetful = True
 
 
+class UnsteadyMachine(QueueMachine):
+    """The same where the clock may be set back."""
+
+    unsteady = True
+
+
 class QueueModelTests(SynchronousTestCase):
     """What holds for the queue whatever happens, and in whatever order."""
 
@@ -242,6 +354,8 @@ class QueueModelTests(SynchronousTestCase):
         # Small, so that windows are left and loads wait for each other.
         self.patch(windows, "WINDOW", 2)
         self.patch(windows, "LOADS_AT_ONCE", 2)
+        self.patch(blocks, "SERIES", 3)
+        self.patch(blocks, "SERIES_OF_ALL", 5)
 
     def test_whatever_happens(self) -> None:
         """No message leaves twice or too early, no limit is passed, and nothing sticks."""
@@ -251,6 +365,10 @@ class QueueModelTests(SynchronousTestCase):
     def test_lost_answers(self) -> None:
         """The same holds when mail comes into the store of which the queue does not hear."""
         self._try(ForgetfulMachine)
+
+    def test_clock_set_back(self) -> None:
+        """The same holds when the clock is set back."""
+        self._try(UnsteadyMachine)
 
     def _try(self, machine: type[QueueMachine]) -> None:
         run_state_machine_as_test(

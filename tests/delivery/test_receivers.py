@@ -277,7 +277,7 @@ class SilenceTests(ReceiverCase):
 
     def test_one_at_a_time(self) -> None:
         """While it is not reached, one attempt at a time is made."""
-        for outcome in (DEAD, NOWHERE):
+        for outcome in (DEAD, NOWHERE, evolve(DEAD, state="ehlo")):
             self.setUp()
             self.hear(outcome)
             self.assertEqual(1, self.receiver.connections)
