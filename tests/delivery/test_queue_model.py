@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -18,6 +20,7 @@ from hypothesis.stateful import (
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.delivery import blocks, queue, windows
+from smtpeter.delivery.queue import WAY_SECONDS
 from smtpeter.delivery.route import Way
 from smtpeter.message.outcome import Outcome
 from smtpeter.store.messages import BULK, HIGH, NORMAL, State
@@ -38,8 +41,6 @@ LIMITS = {
 MAX_CONNECTIONS = 3
 THROTTLED = evolve(DEFERRED, state="mailfrom", code=421, status="4.7.28", text="Too many messages")
 OUTCOMES = (
-    DELIVERED,
-    DELIVERED,
     DEFERRED,
     FAILED,
     THROTTLED,
@@ -50,10 +51,11 @@ OUTCOMES = (
     evolve(LOST, state="data"),
     evolve(FAILED, status="5.7.1", text="Client host blocked using a list"),
 )
-DESTINATIONS = st.sampled_from([NARROW, SLOW, WIDE, ONE, TWO])
-SECONDS = st.sampled_from([0.0, 1.0, 5.0, 30.0, 61.0, 400.0])
+DESTINATIONS = (NARROW, SLOW, WIDE, ONE, TWO)
+SECONDS = (0.0, 1.0, 5.0, 30.0, 61.0, 400.0)
 HEALING_ROUNDS = 400
 HEALING_SECONDS = 20.0
+STEPS = 60
 EXAMPLES = int(os.environ.get("SMTPETER_TEST_EXAMPLES", "50"))
 
 
@@ -62,7 +64,8 @@ class QueueMachine(RuleBasedStateMachine):
     A queue among a store, receivers, a clock and an operator who do what they like.
 
     Everything that has a beginning and an end in the real house has both here, and
-    anything may come between them.
+    anything may come between them. There are few rules, each with much to choose from: rules
+    are left out at random, and without one of them the others would have little to do.
 
     Attributes:
         forgetful: mail may get into the store without the queue hearing of it.
@@ -89,6 +92,27 @@ class QueueMachine(RuleBasedStateMachine):
         self.attempts: dict[str, int] = {}
         self.cancelled: set[str] = set()
         self.lost_seconds = 0.0
+        self.destinations: list[str] = []
+        self.outcomes: list[Outcome] = []
+
+    @initialize(
+        destinations=st.lists(st.sampled_from(DESTINATIONS), min_size=1, max_size=2),
+        outcomes=st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=3),
+        prompt_store=st.booleans(),
+        prompt_ways=st.booleans(),
+    )
+    def choose(
+        self,
+        *,
+        destinations: list[str],
+        outcomes: list[Outcome],
+        prompt_store: bool,
+        prompt_ways: bool,
+    ) -> None:
+        """Only a part of all there may be, so that more of it meets."""
+        self.store.prompt, self.carrier.prompt = prompt_store, prompt_ways
+        self.store.catch_up()
+        self.destinations, self.outcomes = destinations, [DELIVERED, *outcomes]
 
     # What must hold at each moment.
 
@@ -164,14 +188,17 @@ class QueueMachine(RuleBasedStateMachine):
     # What happens.
 
     @rule(
-        destination=DESTINATIONS,
-        count=st.integers(1, 3),
-        account=st.integers(1, 3),
-        priority=st.sampled_from([HIGH, NORMAL, NORMAL, BULK]),
-        pool=st.sampled_from(["", "", "news"]),
+        data=st.data(),
+        count=st.integers(1, 5),
+        account=st.integers(1, 2),
+        priority=st.sampled_from([NORMAL, NORMAL, HIGH, BULK]),
+        pool=st.sampled_from(["", "", "", "news"]),
     )
-    def submit(self, destination: str, count: int, account: int, priority: int, pool: str) -> None:
+    def submit(
+        self, data: st.DataObject, count: int, account: int, priority: int, pool: str
+    ) -> None:
         """A client hands in a message for some recipients."""
+        destination = data.draw(st.sampled_from(self.destinations))
         now = self.house.clock.seconds()
         of = parcel(sender=SENDER, received=now, deliver_by=now + 1e6, account_id=account)
         for number in range(count):
@@ -179,16 +206,17 @@ class QueueMachine(RuleBasedStateMachine):
             self.house.submit(evolve(each, priority=priority, pool=pool))
 
     @precondition(lambda self: self.forgetful)
-    @rule(destination=DESTINATIONS)
-    def find(self, destination: str) -> None:
+    @rule(data=st.data())
+    def find(self, data: st.DataObject) -> None:
         """Mail is in the store of which the queue was not told: the answer was lost."""
+        destination = data.draw(st.sampled_from(self.destinations))
         now = self.house.clock.seconds()
         of = parcel(sender=SENDER, received=now, deliver_by=now + 1e6)
         self.store.put(message(f"u@{destination}", now, destination, of))
         # The rate is kept where messages are sent off, before their contents are read.
         self.house.contents.keep(of.key, CONTENT)
 
-    @rule(seconds=SECONDS)
+    @rule(seconds=st.sampled_from(SECONDS))
     def advance(self, seconds: float) -> None:
         """Time passes."""
         self.house.clock.advance(seconds)
@@ -202,32 +230,26 @@ class QueueMachine(RuleBasedStateMachine):
         self.began.clear()
         self.changed.append((NARROW, False))  # what is due may be so no more
 
-    @precondition(lambda self: self.carrier.finds)
-    @rule(data=st.data(), fails=st.sampled_from([False, False, False, True]))
-    def look_up(self, data: st.DataObject, fails: bool) -> None:  # noqa: FBT001
-        """DNS answers, or there is a fault."""
-        name, finding = data.draw(st.sampled_from(self.carrier.finds))
-        self.carrier.finds.remove((name, finding))
-        if fails:
-            finding.errback(ZeroDivisionError("a fault"))
-        else:
-            finding.callback(self.carrier.way_of(name))
+    @rule(data=st.data(), count=st.integers(1, 4))
+    def go_on(self, data: st.DataObject, count: int) -> None:
+        """What others were asked for goes on: the store, DNS, and receivers."""
+        for _ in range(count):
+            steps: list[Callable[[st.DataObject], None]] = []
+            if self.store.reads:
+                steps.append(self.read)
+            if self.store.writes:
+                steps.append(self.write)
+            if self.carrier.finds:
+                steps.append(self.look_up)
+            if self.carrier.under_way:
+                steps += [self.answer, self.answer]
+            if steps:
+                data.draw(st.sampled_from(steps))(data)
 
-    @rule(destination=DESTINATIONS, receiver=st.sampled_from([*LIMITS, ONE]))
-    def move(self, destination: str, receiver: str) -> None:
-        """The mail for a domain is taken elsewhere from now on."""
-        self.carrier.ways[destination] = partial(Way, destination, receiver, ())
-
-    @rule(receiver=st.sampled_from([NARROW, WIDE, HOSTS]), connections=st.integers(1, 4))
-    def limit(self, receiver: str, connections: int) -> None:
-        """The operator gives a receiver other limits; they hold when they are read again."""
-        self.house.limits[receiver] = FakeLimits(connections)
-
-    @precondition(lambda self: self.store.reads)
-    @rule(data=st.data(), ending=st.sampled_from(["look", "answer", "answer", "fail"]))
-    def read(self, data: st.DataObject, ending: str) -> None:
+    def read(self, data: st.DataObject) -> None:
         """A thread reads, or its answer arrives, or it fails."""
         asked = data.draw(st.sampled_from(self.store.reads))
+        ending = data.draw(st.sampled_from(["answer", "answer", "look", "fail"]))
         if ending == "look":
             asked.do()
         elif ending == "answer":
@@ -235,10 +257,9 @@ class QueueMachine(RuleBasedStateMachine):
         else:
             self.store.fail(asked)
 
-    @precondition(lambda self: self.store.writes)
-    @rule(ending=st.sampled_from(["commit", "commit", "answer", "answer", "lose", "fail"]))
-    def write(self, ending: str) -> None:
+    def write(self, data: st.DataObject) -> None:
         """The writer commits the next change, or answers, or fails before or after it."""
+        ending = data.draw(st.sampled_from(["answer", "answer", "commit", "lose", "fail"]))
         if ending == "commit":
             waiting = [each for each in self.store.writes if not each.done]
             if waiting:
@@ -251,24 +272,53 @@ class QueueMachine(RuleBasedStateMachine):
         elif not self.store.writes[0].done:
             self.store.fail(self.store.writes[0])
 
-    @precondition(lambda self: self.carrier.under_way)
-    @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES))
-    def answer(self, data: st.DataObject, outcome: Outcome) -> None:
+    def look_up(self, data: st.DataObject) -> None:
+        """DNS answers, or there is a fault."""
+        name, finding = data.draw(st.sampled_from(self.carrier.finds))
+        self.carrier.finds.remove((name, finding))
+        if data.draw(st.sampled_from([True, True, True, False])):
+            finding.callback(self.carrier.way_of(name))
+        else:
+            finding.errback(ZeroDivisionError("a fault"))
+
+    def answer(self, data: st.DataObject) -> None:
         """A receiver says what becomes of a message."""
         trip = data.draw(st.sampled_from(self.carrier.under_way))
-        self.carrier.answer(trip, outcome)
+        self.carrier.answer(trip, data.draw(st.sampled_from(self.outcomes)))
 
     @precondition(lambda self: self.carrier.under_way)
-    @rule(outcome=st.sampled_from(OUTCOMES), count=st.integers(1, 12))
-    def insist(self, outcome: Outcome, count: int) -> None:
+    @rule(data=st.data(), count=st.integers(1, 8))
+    def insist(self, data: st.DataObject, count: int) -> None:
         """Receivers say the same of one message after the other."""
+        outcome = data.draw(st.sampled_from(self.outcomes))
         for _ in range(count):
             if self.carrier.under_way:
                 self.carrier.answer(self.carrier.under_way[0], outcome)
                 self.store.catch_up()
 
-    @precondition(lambda self: self.store.rows)
     @rule(data=st.data())
+    def operate(self, data: st.DataObject) -> None:
+        """The operator changes something, or the queue hears of it; or domains move."""
+        steps: list[Callable[[st.DataObject], None]] = [self.retry, self.limit, self.move]
+        if self.store.rows:
+            steps.append(self.cancel)
+        if self.changed:
+            steps += [self.nudge, self.nudge]
+        data.draw(st.sampled_from(steps))(data)
+
+    def move(self, data: st.DataObject) -> None:
+        """The mail for a domain is taken elsewhere from now on, and time passes."""
+        destination = data.draw(st.sampled_from(self.destinations))
+        receiver = data.draw(st.sampled_from([*LIMITS, ONE]))
+        self.carrier.ways[destination] = partial(Way, destination, receiver, ())
+        self.house.clock.advance(data.draw(st.sampled_from([0.0, WAY_SECONDS])))
+
+    def limit(self, data: st.DataObject) -> None:
+        """The operator gives a receiver other limits, and they are read again."""
+        receiver = data.draw(st.sampled_from([NARROW, WIDE, HOSTS]))
+        self.house.limits[receiver] = FakeLimits(data.draw(st.integers(1, 4)))
+        self.house.queue.limits_changed()
+
     def cancel(self, data: st.DataObject) -> None:
         """The operator cancels a message."""
         row = data.draw(st.sampled_from(list(self.store.rows.values())))
@@ -276,17 +326,15 @@ class QueueMachine(RuleBasedStateMachine):
             row.state = State.CANCELLED
         self.changed.append((row.message.destination, False))
 
-    @rule(receiver=DESTINATIONS)
-    def retry(self, receiver: str) -> None:
+    def retry(self, data: st.DataObject) -> None:
         """The operator has all mail of a receiver tried again."""
+        receiver = data.draw(st.sampled_from(self.destinations))
         for row in self.store.rows.values():
             if row.state is State.WAITING and row.message.destination == receiver:
                 row.message = evolve(row.message, due=self.house.clock.seconds())
         self.changed.append((receiver, True))
 
-    @precondition(lambda self: self.changed)
-    @rule()
-    def nudge(self) -> None:
+    def nudge(self, _: st.DataObject) -> None:
         """The queue hears of what the operator changed."""
         receiver, again = self.changed.pop(0)
         self.house.nudge(receiver, again=again)
@@ -301,11 +349,6 @@ class QueueMachine(RuleBasedStateMachine):
             if row.state is State.CANCELLED and row.message.destination == receiver
             if row.message.id not in begun
         )
-
-    @rule()
-    def reload(self) -> None:
-        """The limits are read again."""
-        self.house.queue.limits_changed()
 
     # In the end.
 
@@ -375,7 +418,7 @@ class QueueModelTests(SynchronousTestCase):
             machine,
             settings=settings(
                 max_examples=EXAMPLES,
-                stateful_step_count=60,
+                stateful_step_count=STEPS,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
             ),
