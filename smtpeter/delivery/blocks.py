@@ -64,6 +64,11 @@ class Block:
         """What came of a message tells nothing."""
         self._asked_at = None
 
+    def taken(self) -> None:
+        """A message was taken: whatever there was, it is no series any more."""
+        self.refusals = 0
+        self._asked_at = None
+
     def refused(self, now: float, began: float) -> bool:
         """A message was refused, which began then; True when mail waits from now on."""
         if self.in_force and began < self.until:  # on its way when it was decided to wait
@@ -146,7 +151,7 @@ class Blocks:
 
     def taken(self, account: int) -> None:
         """A message of an account was taken."""
-        self._of_all.refusals = 0
+        self._of_all.taken()
         if self._of.pop(account, None) is not None:
             self._in_force.discard(account)
 
