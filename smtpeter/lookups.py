@@ -36,6 +36,11 @@ class Lookups(Generic[K, V]):
         self._known: Expiring[K, tuple[V]] = Expiring(monotonic, entries)
         self._under_way: Shared[K, V] = Shared(0, _weightless)
 
+    def known(self, key: K) -> V | None:
+        """The answer to a key as far as it is remembered, else None."""
+        known = self._known.get(key)
+        return None if known is None else known[0]
+
     async def get(self, key: K) -> V:
         """The answer to a key; fails as looking it up fails."""
         known = self._known.get(key)

@@ -19,6 +19,7 @@ from smtpeter.store.store import Store
 from smtpeter.transform.draft import Draft
 from smtpeter.transform.signing import signed
 
+ACCOUNTS = 10_000
 AUTHORS = 10_000
 
 
@@ -42,6 +43,9 @@ class Signing:
         self._store = store
         self._in_thread = in_thread
         self._seconds = seconds
+        self._signers: Lookups[int, bool] = Lookups(
+            self._may_sign, monotonic, ACCOUNTS, IDENTITY_SECONDS
+        )
         self._known: Lookups[tuple[int, str], tuple[SigningKey, ...]] = Lookups(
             self._look_up, monotonic, AUTHORS, IDENTITY_SECONDS
         )
@@ -55,17 +59,22 @@ class Signing:
 
         Fails with `StoreError`, and as calling a thread fails.
         """
-        if draft.account_id is None:
+        if draft.account_id is None or self._signers.known(draft.account_id) is False:
             return draft
         return Deferred.fromCoroutine(self._apply(draft, draft.account_id))
 
     async def _apply(self, draft: Draft, account_id: int) -> Draft:
+        if not await self._signers.get(account_id):
+            return draft
         author = author_domain(draft.content) or ""
         keys = await self._known.get((account_id, author))
         if not keys:
             return draft
         result: Draft = await self._in_thread(signed, draft, keys, self._seconds())
         return result
+
+    async def _may_sign(self, account_id: int) -> bool:
+        return await self._store.read(dkimkeys.may_sign, account_id)
 
     async def _look_up(self, key: tuple[int, str]) -> tuple[SigningKey, ...]:
         signers = await self._store.read(dkimkeys.signing_keys, *key, self._seconds())

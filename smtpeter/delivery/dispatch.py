@@ -103,11 +103,12 @@ class Dispatcher:
             if self._on_their_way >= self._settings.max_connections:
                 self._line_up(receiver, lane)
                 return
-            held_back = receiver.blocks.held_back(self._clock.seconds())
+            blocks = receiver.blocks
+            held_back = blocks.held_back(self._clock.seconds()) if blocks.any else ()
             first = receiver.turns.first(held_back)
             if first is None and held_back:
                 now = self._clock.seconds()
-                self._pauses.note(receiver.name, now + receiver.blocks.soonest(now))
+                self._pauses.note(receiver.name, now + blocks.soonest(now))
             if first is None or not self._may_go(receiver, first):
                 return
             self._send_off(receiver, first)
@@ -172,7 +173,8 @@ class Dispatcher:
             self._concluded(lane, message, None)
         else:
             self._book.touched(receiver)
-            self._tell_blocks(receiver)
+            if receiver.blocks.begun:
+                self._tell_blocks(receiver)
             self._concluded(lane, message, concluded)
         finally:
             self._on_their_way -= 1

@@ -273,8 +273,9 @@ class DeliveryQueue(Service):
     def _left(self, lane: Lane) -> None:
         """A lane may want more messages, or nothing any more."""
         if self.running:
-            self._windows.tend(lane)
-            if lane.idle:
+            if lane.more:
+                self._windows.tend(lane)
+            elif lane.idle:
                 self._retire(lane)
 
     def _retire(self, lane: Lane) -> None:

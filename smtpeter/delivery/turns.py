@@ -63,7 +63,11 @@ class Turns(Generic[_T]):
 
     def first(self, but: Container[int] = ()) -> _T | None:
         """Whose turn it is, but for those of some accounts; None when there is none."""
-        found = [one for one in (_first(ring, but) for ring in self._rings) if one is not None]
+        found: list[_T] = []
+        for ring in self._rings:
+            one = _first(ring, but) if ring else None
+            if one is not None:
+                found.append(one)
         if not found:
             return None
         if len(found) > 1 and self._count % HIGHER_TOGETHER == HIGHER_TOGETHER - 1:

@@ -31,15 +31,10 @@ class ConnectionWindow:
         """How many connections there may be, where `limit` is what was decided for it."""
         return limit if self._learnt is None else min(limit, self._learnt)
 
-    def taken(self, limit: int, *, full: bool) -> None:
-        """
-        A message was taken.
-
-        Args:
-            full: as many were on their way as there may be.
-        """
+    def taken(self, limit: int, on_their_way: int) -> None:
+        """A message was taken, while so many were on their way; it counts if no more may be."""
         self._before = None
-        if self._learnt is None or not full:
+        if self._learnt is None or on_their_way < self.size(limit):
             return
         self._taken += 1
         wanted = BACK_MESSAGES if self._learnt < self._known else PROBE_MESSAGES

@@ -64,8 +64,8 @@ class Windows:
         return self._loading < LOADS_AT_ONCE
 
     def tend(self, lane: Lane) -> None:
-        """Ask the store for what comes next in a lane, if there is more and room for it."""
-        if not lane.more or lane.loading or len(lane.window) > self.size // 2:
+        """Ask the store for more of what comes next in a lane, if there is room for it."""
+        if lane.loading or len(lane.window) > self.size // 2:
             return
         if not self.has_room:
             self._note(lane.stream, self._clock.seconds())

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from attrs import evolve, field
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, exists, func, insert, select, update
 
 from smtpeter.domains import organizational_domain, with_parents
 from smtpeter.message.dkim import SigningKey
@@ -102,6 +102,12 @@ def keys(connection: Connection, account_id: int | None = None) -> list[StoredKe
     if account_id is not None:
         chosen = chosen.where(dkim_keys.c.account_id == account_id)
     return _read(connection, chosen)
+
+
+def may_sign(connection: Connection, account_id: int) -> bool:
+    """Whether an account has a key, or a sender domain that could be given some."""
+    there = [exists().where(each.c.account_id == account_id) for each in (dkim_keys, sender_domains)]
+    return any(connection.execute(select(*there)).one())
 
 
 def own_keys(connection: Connection, domain: SenderDomain) -> dict[str, StoredKey]:

@@ -27,7 +27,7 @@ def use(window: ConnectionWindow, most: int, messages: int, start: int = 1) -> t
             refusals += 1
             window.refused(LIMIT, now, now - 0.5)
         else:
-            window.taken(LIMIT, full=True)
+            window.taken(LIMIT, LIMIT)
     return refusals, window.size(LIMIT)
 
 
@@ -70,7 +70,7 @@ class ConnectionWindowTests(SynchronousTestCase):
         """When one was taken between, it is for their number."""
         for now in (1.0, 2.0, 3.0):
             self.window.refused(LIMIT, now, now - 0.5)
-            self.window.taken(LIMIT, full=True)
+            self.window.taken(LIMIT, LIMIT)
         self.assertFalse(self.window.refused(LIMIT, 4.0, 3.5))
         self.assertEqual(1, self.window.size(LIMIT))
 
@@ -93,7 +93,7 @@ class ConnectionWindowTests(SynchronousTestCase):
         """While connections are not used there is no need for more."""
         self.window.refused(LIMIT, 1.0, 0.0)
         for _ in range(10_000):
-            self.window.taken(LIMIT, full=False)
+            self.window.taken(LIMIT, 0)
         self.assertEqual(5, self.window.size(LIMIT))
 
     @given(st.lists(st.booleans(), max_size=300), st.integers(1, 20))
@@ -102,7 +102,7 @@ class ConnectionWindowTests(SynchronousTestCase):
         window = ConnectionWindow()
         for now, taken in enumerate(happened, start=1):
             if taken:
-                window.taken(limit, full=True)
+                window.taken(limit, limit)
             else:
                 window.refused(limit, now, now - 0.5)
             self.assertTrue(1 <= window.size(limit) <= limit)
