@@ -116,7 +116,10 @@ class Intake:
     def submit(self, who: SenderInfo, submission: Submission) -> Deferred[Accepted]:
         examined = self._examine(submission.content)
         taken: Deferred[Accepted] = examined.addCallback(self._take, who, submission)
-        return taken.addErrback(cannot_be_stored, self._log)
+        return taken.addErrback(self._not_stored)
+
+    def _not_stored(self, failure: Failure) -> Failure:
+        return cannot_be_stored(failure, self._log)
 
     def _examine(self, content: Content) -> Deferred[Examination]:
         prefixes = self._settings.header_prefixes

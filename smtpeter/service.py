@@ -75,10 +75,10 @@ from smtpeter.store.suppressions import Lifetimes
 from smtpeter.suppressing import Suppressing
 from smtpeter.threads import Threads, ThreadsEnded
 from smtpeter.tls import CertificateWatch, ServerTLS, server_tls
-from smtpeter.transform.complaintfields import add_complaint_fields, feedback_sender_of
+from smtpeter.transform.complaintfields import feedback_sender_of
 from smtpeter.transform.instructions import remove_instructions
 from smtpeter.transform.pipeline import Pipeline, Stage, always
-from smtpeter.transform.received import add_received
+from smtpeter.transform.topfields import add_top_fields
 from smtpeter.units import Endpoint
 from smtpeter.values import frozen
 from smtpeter.web.api import submission as web
@@ -274,14 +274,14 @@ def take_out(
     contents = ContentSource(store)
     prefixes = (HEADER_PREFIX, *config.smtp.header_prefixes)
     tracking = config.tracking
-    sender = tracking.feedback_sender or feedback_sender_of(config.hostname)
-    marked = [Stage("complaints", always, lambda draft: add_complaint_fields(draft, sender))]
+    sender = ""
+    if tracking.complaint_fields:
+        sender = tracking.feedback_sender or feedback_sender_of(config.hostname)
     pipeline = Pipeline(
         [
             Stage("texts", always, rework.apply),
             Stage("instructions", always, lambda draft: remove_instructions(draft, prefixes)),
-            *(marked if tracking.complaint_fields else ()),
-            Stage("received", always, lambda draft: add_received(draft, config.hostname)),
+            Stage("fields", always, lambda draft: add_top_fields(draft, config.hostname, sender)),
             # nothing may change a message that is signed
             Stage("dkim", always, Signing(store, threads.call).apply),
         ],

@@ -106,7 +106,9 @@ def keys(connection: Connection, account_id: int | None = None) -> list[StoredKe
 
 def may_sign(connection: Connection, account_id: int) -> bool:
     """Whether an account has a key, or a sender domain that could be given some."""
-    there = [exists().where(each.c.account_id == account_id) for each in (dkim_keys, sender_domains)]
+    there = [
+        exists().where(each.c.account_id == account_id) for each in (dkim_keys, sender_domains)
+    ]
     return any(connection.execute(select(*there)).one())
 
 

@@ -1,10 +1,8 @@
-"""Adds the fields by which a complaint finds its message, and a sender his reputation."""
+"""The fields by which a complaint finds its message, and a sender his reputation."""
 
 from __future__ import annotations
 
 import re
-
-from attrs import evolve
 
 from smtpeter.transform.draft import Draft
 
@@ -13,9 +11,9 @@ LEAST_CHARACTERS = 5
 MOST_CHARACTERS = 15
 
 
-def add_complaint_fields(draft: Draft, feedback_sender: str) -> Draft:
+def complaint_fields(draft: Draft, feedback_sender: str) -> str:
     """
-    Put X-Message-ID and Feedback-ID in front of a message of somebody's.
+    X-Message-ID and Feedback-ID for a message of somebody's, each with its CRLF; else "".
 
     X-Message-ID comes back with the header of the message, where a provider reports it. By the
     parts of Feedback-ID, Gmail counts how often mail is taken for spam; none may be the message's
@@ -25,13 +23,13 @@ def add_complaint_fields(draft: Draft, feedback_sender: str) -> Draft:
         feedback_sender: the last part of Feedback-ID, the same for all mail of this house.
     """
     if draft.account_id is None:
-        return draft
+        return ""
     lines = f"X-Message-ID: {draft.message_id}\r\n"
     if not _has_feedback_id(draft.content.header):
         template = f"t{draft.template_id}" if draft.template_id else ""
         parts = (template, draft.origin, f"a{draft.account_id}", feedback_sender)
         lines += f"Feedback-ID: {':'.join(parts)}\r\n"
-    return evolve(draft, content=draft.content.prepended(lines.encode("ascii")))
+    return lines
 
 
 def _has_feedback_id(header: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Adds the trace field that every relay must add (RFC 5321 section 4.4)."""
+"""The trace field that every relay must add (RFC 5321 section 4.4)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
 
-from attrs import evolve
-
 from smtpeter.message.envelope import Trace
 from smtpeter.transform.draft import Draft
 
@@ -16,16 +14,15 @@ from smtpeter.transform.draft import Draft
 _HARMLESS_NAME = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}\Z")
 
 
-def add_received(draft: Draft, hostname: str) -> Draft:
-    """Put a Received field on top of the message."""
+def received_field(draft: Draft, hostname: str) -> str:
+    """The Received field of a message, with its CRLF; "" for what nobody handed to us."""
     if not draft.trace.protocol:
-        return draft
-    line = (
+        return ""
+    return (
         f"Received: from {_from_clause(draft.trace)}\r\n"
         f"\tby {hostname} with {draft.trace.protocol} id {draft.message_id};\r\n"
         f"\t{_date(int(draft.received))}\r\n"
     )
-    return evolve(draft, content=draft.content.prepended(line.encode("ascii")))
 
 
 @lru_cache(maxsize=64)

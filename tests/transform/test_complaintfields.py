@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smtpeter.transform.complaintfields import (
     LEAST_CHARACTERS,
     MOST_CHARACTERS,
-    add_complaint_fields,
+    complaint_fields,
     feedback_sender_of,
 )
 from tests.transform.drafts import draft
@@ -19,44 +19,39 @@ FROM = b"From: noor@shop.example\r\n"
 MAIL = FROM + b"Subject: Sale\r\n\r\nHello.\r\n"
 
 
-def marked(content: bytes = MAIL, **facts: Any) -> bytes:
+def fields(content: bytes = MAIL, **facts: Any) -> str:
     given: dict[str, Any] = {"account_id": 7, "origin": "rest"}
-    one = evolve(draft(content), **(given | facts))
-    return bytes(add_complaint_fields(one, "mail-example").content)
+    return complaint_fields(evolve(draft(content), **(given | facts)), "mail-example")
 
 
 class ComplaintFieldsTests(SynchronousTestCase):
     """Fields by which a message is known again."""
 
     def test_added(self) -> None:
-        """Both stand in front of a message that stays as it is."""
-        one = draft(MAIL)
-        self.assertEqual(
-            f"X-Message-ID: {one.message_id}\r\nFeedback-ID: :rest:a7:mail-example\r\n".encode()
-            + MAIL,
-            marked(),
+        """A message gets both."""
+        expected = (
+            f"X-Message-ID: {draft(MAIL).message_id}\r\nFeedback-ID: :rest:a7:mail-example\r\n"
         )
+        self.assertEqual(expected, fields())
 
     def test_template(self) -> None:
         """What was made of a template says of which."""
-        self.assertIn(b"Feedback-ID: t12:rest:a7:mail-example\r\n", marked(template_id=12))
+        self.assertIn("Feedback-ID: t12:rest:a7:mail-example\r\n", fields(template_id=12))
 
     def test_one_feedback_id(self) -> None:
         """A message that has a Feedback-ID keeps it, alone."""
         for name in (b"Feedback-ID", b"FEEDBACK-id"):
             for content in (name + b": a:b:c:d\r\n" + MAIL, FROM + name + b": x\r\n\r\n.\r\n"):
-                found = marked(content)
-                self.assertTrue(found.endswith(content))
-                self.assertEqual(1, found.lower().count(b"feedback-id"))
+                self.assertNotIn("feedback-id", fields(content).lower())
 
     def test_body(self) -> None:
         """What stands in the body alone is no field."""
-        self.assertIn(b"\r\nFeedback-ID: :rest", marked(MAIL + b"Feedback-ID: x\r\n"))
+        self.assertIn("\r\nFeedback-ID: :rest", fields(MAIL + b"Feedback-ID: x\r\n"))
 
     def test_nobody(self) -> None:
         """Reports of our own, and what is sent on as it came, get none."""
-        self.assertEqual(MAIL, marked(account_id=None))
-        self.assertEqual(MAIL, marked(account_id=None, origin="arrival"))
+        self.assertEqual("", fields(account_id=None))
+        self.assertEqual("", fields(account_id=None, origin="arrival"))
 
     @given(st.text(max_size=80))
     def test_sender(self, hostname: str) -> None:

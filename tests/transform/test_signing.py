@@ -3,8 +3,8 @@ import time
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.message.dkim import sign
-from smtpeter.transform.received import add_received
 from smtpeter.transform.signing import signed
+from smtpeter.transform.topfields import add_top_fields
 from tests.transform.drafts import draft
 from tests.verifying import published, signing_keys, verdicts
 
@@ -17,7 +17,7 @@ class SignedTests(SynchronousTestCase):
     def test_signed(self) -> None:
         """The signatures stand on top, in the order of their keys, and hold."""
         keys = signing_keys()
-        before = add_received(draft(MESSAGE), "mail.relay.example")
+        before = add_top_fields(draft(MESSAGE), "mail.relay.example", "")
         after = signed(before, keys, time.time())
         octets = bytes(after.content)
         self.assertTrue(octets.endswith(bytes(before.content)))
