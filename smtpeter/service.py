@@ -385,9 +385,7 @@ def take_back(
         outbound.queue.added,
         Mailbox.parse(written) if written else None,
     )
-    kept = config.suppression
-    lifetimes = Lifetimes(kept.mailbox_seconds, kept.complaint_seconds, kept.manual_seconds)
-    arrivals = Arrivals(store, helpers.call, links.bounces, forwarding, reactor, lifetimes)
+    arrivals = Arrivals(store, helpers.call, links.bounces, forwarding, reactor, lifetimes(config))
     hosts = (config.hostname, config.tracking.host, config.tracking.bounce_host)
     addresses = OwnAddresses(store, [mail_domain(each) for each in hosts], links.bounces)
     reception = Reception(store, keys, addresses, arrivals.arrived, threads.call)

@@ -115,20 +115,29 @@ class DeliveryQueue(Service):
         # What waits may have been meant for the receivers of another configuration.
         await self._store.transact(messages.reroute, self._settings.destination_of)
         self._book.restore(await self._store.read(receivers.load))
-        await self._look_around()
         if self.running:
-            self._rounds.start(ROUND_SECONDS, now=False)
+            # Clients need not wait until everybody with mail has been thought of.
+            self._rounds.start(ROUND_SECONDS)
             self._writing.start(NEWS_SECONDS, now=False)
 
     async def _look_around(self) -> None:
         # There is nobody of whom nobody thought, unless the store took mail and could not
         # say so, or we have a fault.
-        found = await self._store.read(messages.waiting_streams)
+        found = await self._waiting_streams()
         for start in range(0, len(found), NOTED_AT_ONCE):
             if start:  # there may be tens of thousands, and others want their turn
                 await deferLater(self._clock, 0)
             for stream, due in found[start : start + NOTED_AT_ONCE]:
                 self._alarm.note(stream, due)
+
+    async def _waiting_streams(self) -> Sequence[tuple[Stream, float]]:
+        while self.running:
+            try:
+                return await self._store.read(messages.waiting_streams)
+            except StoreError as error:
+                self._log.error("what waits cannot be read: {e}", e=error)
+                await deferLater(self._clock, STORE_RETRY_SECONDS)
+        return ()
 
     async def _save_news(self) -> None:
         for _ in range(self._book.waiting):

@@ -682,17 +682,32 @@ class StoreTroubleTests(SynchronousTestCase):
         self.assertEqual(5, len(house.under_way))
 
     def test_failing_round(self) -> None:
-        """A round that fails is not the last one."""
+        """A round that fails is repeated a little later."""
         house = House()
+        house.store.put(mail())
         house.store.prompt = False
         house.clock.advance(queue.ROUND_SECONDS)
         house.store.fail(house.store.reads[0])
         house.store.prompt = True
-        house.store.put(mail())
-        house.clock.advance(queue.ROUND_SECONDS)
+        house.clock.advance(windows.STORE_RETRY_SECONDS)
         house.clock.advance(0)
         self.assertEqual(1, len(house.under_way))
-        self.assertEqual(1, len(self.flushLoggedErrors(StoreUnavailable)))
+
+    def test_starts_without_a_look(self) -> None:
+        """The start does not wait until all is found that waits; if it fails, it is repeated."""
+        house = House(start=False)
+        house.store.put(mail())
+        house.store.prompt = False
+        starting = house.queue.startService()
+        assert starting is not None
+        house.store.answer(house.store.writes[0])
+        house.store.answer(house.store.reads[0])
+        self.successResultOf(starting)
+        house.store.fail(house.store.reads[0])
+        house.store.prompt = True
+        house.clock.advance(windows.STORE_RETRY_SECONDS)
+        house.clock.advance(0)
+        self.assertEqual(1, len(house.under_way))
 
     def test_end_that_cannot_be_recorded(self) -> None:
         """A message whose end cannot be recorded is left alone for long; others go on."""
