@@ -4,11 +4,16 @@
 # mypy: allow-untyped-calls
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.names import client, dns
 from twisted.python.failure import Failure
+
+from smtpeter.delivery.dnssocket import QuestionSocket
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IUDPTransport
 
 # What is hardly ever fragmented on its way; larger answers come by TCP.
 UDP_PAYLOAD_OCTETS = 1232
@@ -39,16 +44,13 @@ class _Datagrams(dns.DNSDatagramProtocol):
 
 
 class QuietResolver(client.Resolver):
-    """
-    Twisted's resolver, without lines in the log for the beginning and the end of each question,
-    which take a sixth of its time.
-    """
+    """Twisted's resolver, without lines in the log for the beginning and end of each question."""
 
     _datagrams: type[dns.DNSDatagramProtocol] = _Datagrams
 
-    def _connectedProtocol(self, interface: str = "") -> dns.DNSDatagramProtocol:
+    def _connectedProtocol(self, interface: str = "") -> dns.DNSDatagramProtocol:  # noqa: ARG002
         asking = self._datagrams(self, reactor=self._reactor)
-        self._reactor.listenUDP(0, asking, interface=interface)
+        asking.makeConnection(cast("IUDPTransport", QuestionSocket(asking, self._reactor)))
         return asking
 
 
