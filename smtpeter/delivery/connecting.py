@@ -8,17 +8,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
-from twisted.internet.defer import CancelledError
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import (
     ConnectBindError,
     ConnectError,
-    ConnectingCancelledError,
     TCPTimedOutError,
+    UserError,
 )
 from twisted.internet.error import TimeoutError as ConnectTimedOut
 from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import ClientFactory
+from twisted.python.failure import Failure
 
 from smtpeter.delivery.route import Route, Unroutable, Way
 from smtpeter.delivery.security.tlsresult import TlsResult
@@ -156,37 +156,53 @@ class Connecting:
             hostname=end.name or self._settings.hostname,
         )
         client = SmtpClient(settings, self._reactor)
-        version6 = ":" in address
-        endpoint = (TCP6ClientEndpoint if version6 else TCP4ClientEndpoint)(
-            self._reactor,
-            address,
-            port,
-            timeout=CONNECT_SECONDS,
-            bindAddress=(end.source, 0) if end.source else None,
-        )
+        connection = _OneConnection(client)
+        source = (end.source, 0) if end.source else None
+        self._reactor.connectTCP(address, port, connection, CONNECT_SECONDS, source)
         try:
-            await endpoint.connect(_OneConnection(client))
-        except ConnectingCancelledError as error:
-            raise CancelledError from error
+            await connection.made
         except ConnectBindError as error:
             raise _not_connected(host, address, "bind", "error", "4.3.5", error) from error
         except (ConnectTimedOut, TCPTimedOutError) as error:
             raise _not_connected(host, address, "connect", "timeout", "4.4.1", error) from error
+        except UserError as error:  # we have given it up
+            raise CancelledError from error
         except ConnectError as error:
             raise _not_connected(host, address, "connect", "lost", "4.4.1", error) from error
         return await client.ready
 
 
-class _OneConnection(Factory):
-    """Gives the one protocol it was made for."""
+class _OneConnection(ClientFactory):
+    """
+    Gives the one protocol it was made for.
+
+    Attributes:
+        made: fires when there is a connection, or fails as the reactor says; to be cancelled.
+    """
 
     noisy = False
 
     def __init__(self, client: SmtpClient) -> None:
+        self.made: Deferred[None] = Deferred(lambda _: self._connector.stopConnecting())
         self._client = client
+        self._connector: Any = None
+
+    def startedConnecting(self, connector: Any) -> None:
+        self._connector = connector
 
     def buildProtocol(self, addr: IAddress | None) -> SmtpClient:  # noqa: ARG002
+        self._connector = None
+        self.made.callback(None)
         return self._client
+
+    def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:  # noqa: ARG002
+        self._connector = None
+        self.made.errback(reason)
+
+    def clientConnectionLost(self, connector: Any, reason: Failure) -> None:  # noqa: ARG002
+        # They know each other; else all there was of a connection would stay in memory until
+        # Python looks for circles.
+        connector.transport = None
 
 
 def _reachable(

@@ -30,7 +30,7 @@ class QuestionSocket:
     """
 
     def __init__(self, protocol: DatagramProtocol, reactor: Any) -> None:
-        self._protocol = protocol
+        self._protocol: DatagramProtocol | None = protocol
         self._reactor = reactor
         self._socket: socket.socket | None = None
         self._server = ("", 0)
@@ -47,7 +47,7 @@ class QuestionSocket:
             return
 
     def doRead(self) -> None:
-        if self._socket is None:
+        if self._socket is None or self._protocol is None:
             return
         try:
             datagram = self._socket.recv(DATAGRAM_OCTETS)
@@ -61,6 +61,7 @@ class QuestionSocket:
             self._reactor.removeReader(self)
             self._socket.close()
             self._socket = None
+        self._protocol = None  # which knows us: Python need not look for circles
 
     def connectionLost(self, reason: Failure) -> None:  # noqa: ARG002
         """The server's host says that nobody is there."""

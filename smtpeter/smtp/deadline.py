@@ -43,6 +43,7 @@ class Deadline:
     def stop(self) -> None:
         """The same for good: no delayed call is left behind."""
         self.clear()
+        self._expired = _nothing  # whoever has us is not held by us
         if self._call is not None:
             self._call.cancel()
             self._call = None
@@ -57,3 +58,7 @@ class Deadline:
         else:
             self.clear()
             self._expired()
+
+
+def _nothing() -> None:
+    pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -25,9 +26,12 @@ def write_promptly(transport: Any) -> None:
     if not isinstance(transport, FileDescriptor):
         return
     writing = False
+    itself = weakref.ref(transport)  # else it would stay in memory, for it has the function
 
     def start_writing() -> None:
         nonlocal writing
+        transport = itself()
+        assert transport is not None
         # A producer has more, while its last block is being sent; or there is nothing new to
         # send, and Twisted wants to be called to close the connection.
         if writing or not transport._tempDataBuffer:  # noqa: SLF001
