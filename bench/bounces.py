@@ -6,9 +6,10 @@ Measures what a storm of bounces costs those who send mail.
 The daemon has core 0, everybody else core 1. Mail goes out with bounces tracked; then reports of
 failures come back for it, in clear and without a login. They are brought as fast as the daemon
 takes them, and the time is taken until the last of them has become its events and was sent on;
-memory is that of the daemon and its workers. Then mail is handed in as fast as it is taken, in
-turns without bounces and while they come at a fixed rate. Exit status 1: a bounce was not taken,
-or became none or two failures, mail was refused, or a server did not start.
+memory is that of the daemon and its workers. Then mail is handed in, in turns without bounces and
+while they come at a fixed rate: as fast as it is taken, and at half that rate, where it is counted
+how long clients wait for the 250 from the last octet of a message on. Exit status 1: a bounce was
+not taken, or became none or two failures, mail was refused, or a server did not start.
 """
 
 import argparse
@@ -30,8 +31,8 @@ from bench import command
 from bench.certificate import write_certificate
 from bench.content import Contents
 from bench.daemon import Daemon
-from bench.figures import Figures
-from bench.load import Load, Reuse
+from bench.figures import Figures, percentile
+from bench.load import Load, Reuse, Sent
 from bench.machine import (
     LOAD_CORE,
     free_port,
@@ -53,6 +54,7 @@ _MESSAGE_OCTETS = 4096
 _HOST = "smtpeter.bench.example.org"
 _WARM_UP_BOUNCES = 50
 _STORM_PER_SECOND = 10_000 / 60
+_HALF = 0.5
 _PATIENCE_SECONDS = 300.0
 _LOOK_SECONDS = 0.1
 
@@ -83,6 +85,7 @@ def _measure(options: argparse.Namespace) -> int:
         stand.fill(options.messages)
         figures = stand.storm(options.storm)
         figures |= stand.side_by_side(options.rounds)
+        figures |= stand.at_half(options.rounds)
         stand.check()
     for name, figure in figures.items():
         print(f"{name:36} {figure:10.2f}")
@@ -128,7 +131,7 @@ class Stand:
 
     def fill(self, count: int) -> None:
         """Send the messages that bounce, and learn about how fast mail is taken."""
-        self._rate = self._send(count)
+        self._rate = _rate(self._send(count))
         self._sink.await_arrivals(count, _PATIENCE_SECONDS)
         with self._database.connect() as connection:
             newest, *older = (key.secret for key in trackingkeys.keys(connection))
@@ -164,20 +167,43 @@ class Stand:
         """Hand mail in, without bounces and with them."""
         count = max(int(self._rate * self._seconds), 1)
         self._send(count)  # to warm up
-        alone: list[float] = []
-        beside: list[float] = []
+        alone, beside = (
+            median(map(_rate, each)) for each in self._in_turns(rounds, count, per_second=0.0)
+        )
+        self._rate = alone
+        return {
+            "mail_alone_per_second": alone,
+            "mail_beside_bounces_per_second": beside,
+            "bounces_per_second": _STORM_PER_SECOND,
+            "ratio": beside / alone,
+        }
+
+    def at_half(self, rounds: int) -> Figures:
+        """The same at half the rate: how long do clients wait?"""
+        per_second = self._rate * _HALF
+        count = max(int(per_second * self._seconds), 1)
+        figures: Figures = {"half_per_second": per_second}
+        sent = self._in_turns(rounds, count, per_second=per_second)
+        for name, rounds_sent in zip(("alone", "beside"), sent, strict=True):
+            for part in (50, 99):
+                waits = median(percentile(_waits_ms(each), part) for each in rounds_sent)
+                figures[f"half_{name}_250_p{part}_ms"] = waits
+            figures[f"half_{name}_taken_per_second"] = median(map(_rate, rounds_sent))
+        return figures
+
+    def _in_turns(
+        self, rounds: int, count: int, *, per_second: float
+    ) -> tuple[list[Sent], list[Sent]]:
+        """What became of mail without bounces, and with them, in so many rounds of each."""
+        alone: list[Sent] = []
+        beside: list[Sent] = []
         for number in range(rounds):
             for with_bounces in (False, True) if number % 2 else (True, False):
                 if with_bounces:
-                    beside.append(self._send_beside(count))
+                    beside.append(self._send_beside(count, per_second))
                 else:
-                    alone.append(self._send(count))
-        return {
-            "mail_alone_per_second": median(alone),
-            "mail_beside_bounces_per_second": median(beside),
-            "bounces_per_second": _STORM_PER_SECOND,
-            "ratio": median(beside) / median(alone),
-        }
+                    alone.append(self._send(count, per_second))
+        return alone, beside
 
     def check(self) -> None:
         """Every bounce is there, with one failure each."""
@@ -188,15 +214,15 @@ class Stand:
         if failures != self._taken:
             self.faults.append(f"{self._taken} bounces became {failures} failures")
 
-    def _send_beside(self, count: int) -> float:
-        expected_seconds = count / self._rate
+    def _send_beside(self, count: int, per_second: float) -> Sent:
+        expected_seconds = count / (per_second or self._rate)
         bounces = int(expected_seconds * _STORM_PER_SECOND)
         bringing = threading.Thread(target=self._bring, args=(bounces, _STORM_PER_SECOND))
         bringing.start()
-        rate = self._send(count)
+        sent = self._send(count, per_second)
         bringing.join()
         self._await_finished()
-        return rate
+        return sent
 
     def _bring(self, count: int, per_second: float) -> Brought:
         brought = Servers(Storm(self._port, self._addresses, count, per_second)).run()
@@ -204,15 +230,15 @@ class Stand:
         self.faults += brought.faults
         return brought
 
-    def _send(self, count: int) -> float:
-        """Hand in so many; gives how many were taken in a second."""
+    def _send(self, count: int, per_second: float = 0.0) -> Sent:
+        """Hand in so many, as fast as they are taken or at a rate."""
         load = Load(
             target=self._daemon.target,
             first_id=self._sent + 1,
             messages=count,
             maker=Contents(_MESSAGE_OCTETS),
             reuse=Reuse.MANY,
-            messages_per_second=0.0,
+            messages_per_second=per_second,
             resume=False,
             deadline_seconds=_PATIENCE_SECONDS,
         )
@@ -220,8 +246,7 @@ class Stand:
         sent = self._generator.send(load)
         if sent.refused:
             self.faults.append(f"{sent.refused} messages were refused: {sent.failures}")
-        accepted_at = array("d", sent.accepted_at)
-        return count / (max(accepted_at) - sent.first_send_at)
+        return sent
 
     def _await_finished(self) -> None:
         deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -238,6 +263,18 @@ class Stand:
 
     def _resident_mib(self) -> float:
         return tree_resident_octets(self._daemon.root_pid()) / _MIB
+
+
+def _rate(sent: Sent) -> float:
+    """How many were taken in a second."""
+    accepted_at = array("d", sent.accepted_at)
+    return len(accepted_at) / (max(accepted_at) - sent.first_send_at)
+
+
+def _waits_ms(sent: Sent) -> list[float]:
+    """From the last octet of each message to its 250."""
+    times = zip(array("d", sent.content_sent_at), array("d", sent.accepted_at), strict=True)
+    return [(accepted - content) * 1000 for content, accepted in times if accepted]
 
 
 if __name__ == "__main__":
