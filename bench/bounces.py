@@ -1,15 +1,17 @@
 """
 Measures what a storm of bounces costs those who send mail.
 
-    python bench/bounces.py [--quick] [--rounds N] [--json FILE]
+    python bench/bounces.py [--quick] [--rounds N] [--together] [--json FILE]
 
-The daemon has core 0, everybody else core 1. Mail goes out with bounces tracked; then reports of
-failures come back for it, in clear and without a login. They are brought as fast as the daemon
-takes them, and the time is taken until the last of them has become its events and was sent on;
-memory is that of the daemon and its workers. Then mail is handed in, in turns without bounces and
-while they come at a fixed rate: as fast as it is taken, and at half that rate, where it is counted
-how long clients wait for the 250 from the last octet of a message on. Exit status 1: a bounce was
-not taken, or became none or two failures, mail was refused, or a server did not start.
+The daemon has core 0, everybody else core 1; with --together all have both. Mail goes out with
+bounces tracked; then reports of failures come back for it, in clear and without a login. They are
+brought as fast as the daemon takes them, and the time is taken until the last of them has become
+its events and was sent on; memory is that of the daemon and its workers. Then mail is handed in, in
+turns without bounces and while they come at a fixed rate: as fast as it is taken, and at half that
+rate, where it is counted how long clients wait for the 250 from the last octet of a message on.
+
+Exit status 1: a bounce was not taken, or became none or two failures, mail was refused, or a server
+did not start.
 """
 
 import argparse
@@ -34,7 +36,9 @@ from bench.daemon import Daemon
 from bench.figures import Figures, percentile
 from bench.load import Load, Reuse, Sent
 from bench.machine import (
-    LOAD_CORE,
+    APART,
+    TOGETHER,
+    Places,
     free_port,
     reset_peak_memory,
     status_octets,
@@ -61,7 +65,8 @@ _LOOK_SECONDS = 0.1
 
 def main() -> int:
     options = _parser().parse_args()
-    return command.run("bounces.py", [LOAD_CORE], lambda: _measure(options))
+    places = TOGETHER if options.together else APART
+    return command.run("bounces.py", places.load, lambda: _measure(options, places))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,16 +77,17 @@ def _parser() -> argparse.ArgumentParser:
     add("--messages", type=int, default=2000, metavar="N", help="that bounce (default 2000)")
     add("--storm", type=int, default=10_000, metavar="N", help="how many come (default 10000)")
     add("--seconds", type=float, default=10.0, metavar="N", help="of a round (default 10)")
+    add("--together", action="store_true", help="the daemon shares both cores with the load")
     add("--json", type=Path, metavar="FILE", help="also write all figures there")
     return parser
 
 
-def _measure(options: argparse.Namespace) -> int:
+def _measure(options: argparse.Namespace, places: Places) -> int:
     if options.quick:
         options.messages, options.storm, options.seconds, options.rounds = 100, 300, 1.0, 1
     with contextlib.ExitStack() as cleaning:
         base = cleaning.enter_context(tempfile.TemporaryDirectory(prefix="smtpeter-bench-"))
-        stand = Stand(Path(base), options.seconds, cleaning)
+        stand = Stand(Path(base), options.seconds, places, cleaning)
         stand.fill(options.messages)
         figures = stand.storm(options.storm)
         figures |= stand.side_by_side(options.rounds)
@@ -107,17 +113,20 @@ class Stand:
         seconds: how long mail is handed in, in each round.
     """
 
-    def __init__(self, base: Path, seconds: float, cleaning: contextlib.ExitStack) -> None:
+    def __init__(
+        self, base: Path, seconds: float, places: Places, cleaning: contextlib.ExitStack
+    ) -> None:
         self._seconds = seconds
         self._port = free_port()
-        self._sink = cleaning.enter_context(SinkWorker())
-        self._generator = cleaning.enter_context(GeneratorWorker())
+        self._sink = cleaning.enter_context(SinkWorker(cores=places.load))
+        self._generator = cleaning.enter_context(GeneratorWorker(cores=places.load))
         self._daemon = Daemon(
             base / "smtpeter",
             write_certificate(base),
             self._sink.port,
             features=["trackbounces"],
             bounces_port=self._port,
+            cores=places.servers,
         )
         cleaning.callback(self._daemon.stop)
         self._daemon.start()
