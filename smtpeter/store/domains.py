@@ -240,10 +240,11 @@ def remove_domain(connection: Connection, domain: SenderDomain) -> None:
     of_account = dkim_keys.c.account_id == domain.account_id
     own = (dkim_keys.c.domain == domain.name) & dkim_keys.c.custom.is_(False)
     connection.execute(delete(dkim_keys).where(of_account, own))
-    names = connection.execute(select(dkim_keys.c.domain).where(of_account).distinct()).scalars()
+    custom = of_account & dkim_keys.c.custom.is_(True)
+    names = connection.execute(select(dkim_keys.c.domain).where(custom).distinct()).scalars()
     for name in names.all():
         if applying_domain(connection, domain.account_id, name) is None:
-            connection.execute(delete(dkim_keys).where(of_account, dkim_keys.c.domain == name))
+            connection.execute(delete(dkim_keys).where(custom, dkim_keys.c.domain == name))
 
 
 def _taken(name: str) -> DomainExists:

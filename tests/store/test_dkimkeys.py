@@ -254,6 +254,14 @@ class DkimKeysTests(DatabaseCase):
             remove_domain(connection, news)
             self.assertEqual([], keys(connection))
 
+    def test_other_domain_waits(self) -> None:
+        """A domain that waits for its proof keeps its keys, which may be published already."""
+        with self.database.begin() as connection:
+            club = added(connection, self.noor, "club.example", approved=None)
+            club = with_keys(connection, club)
+            remove_domain(connection, self.shop)
+            self.assertEqual(list(SELECTORS), list(own_keys(connection, club)))
+
     def test_spoilt(self) -> None:
         """A key that cannot be read is named."""
         with self.database.begin() as connection:
