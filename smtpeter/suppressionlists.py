@@ -21,6 +21,7 @@ from smtpeter.store.suppressions import (
     Suppression,
     address_key,
 )
+from smtpeter.units import parse_time
 from smtpeter.values import frozen
 
 HEADINGS = ("address", "reason", "description", "message", "created", "expires")
@@ -142,10 +143,9 @@ def _end(text: str, reason: str, now: float, lifetimes: Lifetimes) -> float | No
 
 def _seconds(text: str) -> float:
     try:
-        moment = datetime.fromisoformat(text)
+        return parse_time(text)
     except ValueError:
         raise ValueError(f"{_shown(text)} is no time such as 2026-11-20T11:33:45Z") from None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
 
 
 def _moment(seconds: float) -> str:

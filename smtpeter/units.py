@@ -1,9 +1,10 @@
-"""How durations, sizes, rates and endpoints are written, and what they mean."""
+"""How durations, times, sizes, rates and endpoints are written, and what they mean."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from datetime import UTC, datetime
 
 from smtpeter.values import frozen
 
@@ -50,6 +51,20 @@ def parse_duration(text: str) -> int:
     """
     number, unit = _matched(_DURATION, text, "duration")
     return int(number) * SECONDS[unit]
+
+
+def parse_time(text: str) -> float:
+    """
+    The seconds since the epoch of such as "2031-01-31 12:00:00", in UTC where no zone is named.
+
+    Raises:
+        ValueError: it is written in another way, or is in no year of UTC from 1 to 9999.
+    """
+    time = datetime.fromisoformat(text).replace(microsecond=0)
+    try:
+        return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC).timestamp()
+    except OverflowError:
+        raise ValueError(f"not a time: {text!r}") from None
 
 
 def parse_size(text: str) -> int:

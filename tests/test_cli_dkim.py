@@ -138,7 +138,7 @@ class AddTests(KeyCase):
     def test_remove(self) -> None:
         """A key that was added can be removed."""
         self.text("dkim", "add", SHOP, "mail")
-        said = self.text("dkim", "remove", SHOP, "mail")
+        said = self.text("dkim", "remove", SHOP, "Mail")
         self.assertEqual("The key mail of shop.example was removed.\n", said)
         self.assertNotIn("mail", self.stored())
         self.assertEqual([IDENTITY_SECONDS] * 2, self.slept)
@@ -156,6 +156,7 @@ class AddTests(KeyCase):
             (("add", SHOP, "a_b"), "'a_b' is no selector"),
             (("add", SHOP, "mail", "--algorithm", "dsa"), "'dsa' is not one of 'rsa', 'ed25519'"),
             (("add", SHOP, "mail", "--start", "soon"), "'soon' is no time such as"),
+            (("add", SHOP, "mail", "--end", "9999-12-31T23:59:59-01:00"), "is no time such as"),
             (
                 ("add", SHOP, "mail", "--start", "2031-01-02", "--end", "2031-01-02"),
                 "--end: it is not after --start",
@@ -168,7 +169,8 @@ class AddTests(KeyCase):
                 "--algorithm: an imported key has its own",
             ),
             (("remove", SHOP, "mail"), "there is no added key 'mail' of 'shop.example'"),
-            (("remove", SHOP, "zero"), "'zero' is one of the sender domain's own"),
+            (("remove", SHOP, "Zero"), "'zero' is one of the sender domain's own"),
+            (("remove", SHOP, "a_b"), "'a_b' is no selector"),
             (("rotate", "club.example"), "there is no sender domain 'club.example'"),
         ):
             self.assertIn(said, self.complaint("dkim", *words))

@@ -85,6 +85,7 @@ class ReadTests(SynchronousTestCase):
             "a@b.example,manual,7\n"
             "a@b.example,manual,,yesterday\n"
             "a@b.example,manual,,,soon\n"
+            "a@b.example,manual,,,9999-12-31T23:59:59-01:00\n"
             ",manual\n"
             "a\udcff@b.example\n"
         )
@@ -96,8 +97,9 @@ class ReadTests(SynchronousTestCase):
                 "line 6: '7' is no message id",
                 "line 7: 'yesterday' is no time such as 2026-11-20T11:33:45Z",
                 "line 8: 'soon' is no time such as 2026-11-20T11:33:45Z",
-                "line 9: '' is no address: it has no @",
-                "line 10: it is not UTF-8 text",
+                "line 9: '9999-12-31T23:59:59-01:00' is no time such as 2026-11-20T11:33:45Z",
+                "line 10: '' is no address: it has no @",
+                "line 11: it is not UTF-8 text",
             ],
             faults(text),
         )

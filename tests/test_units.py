@@ -1,4 +1,5 @@
 import math
+from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from smtpeter.units import (
     parse_host,
     parse_rate,
     parse_size,
+    parse_time,
 )
 
 NUMBERS = st.integers(0, 10**12 - 1)
@@ -21,7 +23,7 @@ PORTS = st.integers(1, 65535)
 LABELS = st.from_regex(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
 NAMES = st.lists(LABELS, min_size=1, max_size=4).map(".".join)
 ADDRESSES = st.ip_addresses().map(str).filter(lambda text: "%" not in text)
-READERS = (parse_duration, parse_size, parse_rate, parse_endpoint, parse_host)
+READERS = (parse_duration, parse_size, parse_rate, parse_endpoint, parse_host, parse_time)
 
 
 class DurationTests(SynchronousTestCase):
@@ -158,6 +160,30 @@ class HostTests(SynchronousTestCase):
         """An address with a zone is not one that others can use."""
         self.assertTrue(is_ip_address("2001:db8::1"))
         self.assertFalse(is_ip_address("fe80::1%eth0"))
+
+
+class TimeTests(SynchronousTestCase):
+    """Dates and times are read to the second."""
+
+    def test_forms(self) -> None:
+        """A time is one of UTC where no zone is named, and midnight where none stands."""
+        for text in (
+            "2023-11-14 22:13:20",
+            "2023-11-14T22:13:20Z",
+            "2023-11-14T23:13:20+01:00",
+            "2023-11-14T22:13:20.999999Z",
+        ):
+            self.assertEqual(1_700_000_000.0, parse_time(text), text)
+        self.assertEqual(1_699_920_000.0, parse_time("2023-11-14"))
+
+    def test_ends(self) -> None:
+        """What is read can be written again: UTC has no years but those from 1 to 9999."""
+        for text in ("0001-01-01T00:00:00", "9999-12-31T23:59:59.999999"):
+            seconds = parse_time(text)
+            self.assertEqual(text[:19], datetime.fromtimestamp(seconds, UTC).isoformat()[:19])
+        for text in ("0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "soon", ""):
+            with self.assertRaises(ValueError, msg=text):
+                parse_time(text)
 
 
 class NoiseTests(SynchronousTestCase):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from smtpeter.message.dkimrecord import SelectorError, key_record, record_name, 
 from smtpeter.store import accounts, dkimkeys, domains
 from smtpeter.store.dkimkeys import SELECTORS, StoredKey, next_selector
 from smtpeter.store.domains import SenderDomain
+from smtpeter.units import parse_time
 
 # Of keys of sender domains themselves, and words that REST has in the place of a selector.
 RESERVED = frozenset({*SELECTORS, "publickey", "algorithm", "selector"})
@@ -28,33 +28,42 @@ _KINDS = {each.kind: each for each in Algorithm}
 
 def parse_selector(text: str) -> str:
     """
+    A selector in lower case, as keys have it.
+
+    Raises:
+        BadParameter: it is none.
+    """
+    try:
+        return selector_name(text)
+    except SelectorError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def parse_new_selector(text: str) -> str:
+    """
     The selector of a key that is added.
 
     Raises:
         BadParameter: it is none, or stands for something else.
     """
-    try:
-        selector = selector_name(text)
-    except SelectorError as error:
-        raise click.BadParameter(str(error)) from None
+    selector = parse_selector(text)
     if selector in RESERVED:
         taken = ", ".join(sorted(RESERVED))
         raise click.BadParameter(f"{selector!r} is not free; neither is any of {taken}")
     return selector
 
 
-def parse_time(text: str) -> float:
+def parse_period_end(text: str) -> float:
     """
-    Seconds since the epoch of such as "2031-01-31 12:00:00", in UTC where no zone is named.
+    When the period of a key begins or ends, in seconds since the epoch.
 
     Raises:
         BadParameter: it is no date and time.
     """
     try:
-        time = datetime.fromisoformat(text)
+        return parse_time(text)
     except ValueError:
         raise click.BadParameter(f"{text!r} is no time such as '2031-01-31 12:00:00'") from None
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 @click.group(cls=Commands)
@@ -63,7 +72,6 @@ def dkim() -> None:
 
 
 domain_argument = click.argument("name", metavar="DOMAIN", type=parse_domain)
-selector_argument = click.argument("selector", metavar="SELECTOR", type=parse_selector)
 account_option = click.option(
     "--account", metavar="EMAIL", type=parse_email, help="Whose key, where that is not plain."
 )
@@ -104,7 +112,7 @@ def list_keys(operator: Operator, *, name: str | None, as_json: bool) -> None:
 
 @dkim.command("add")
 @domain_argument
-@selector_argument
+@click.argument("selector", metavar="SELECTOR", type=parse_new_selector)
 @account_option
 @click.option(
     "--algorithm", type=click.Choice(list(_KINDS)), help="Of the key that is made; else rsa."
@@ -117,8 +125,8 @@ def list_keys(operator: Operator, *, name: str | None, as_json: bool) -> None:
     help="Take the private key in that file, PEM or base64, instead of making one.",
 )
 @click.option("--always", is_flag=True, help="Sign all mail of the account, from any domain.")
-@click.option("--start", metavar="TIME", type=parse_time, help="Do not sign before, UTC.")
-@click.option("--end", metavar="TIME", type=parse_time, help="Do not sign from then on, UTC.")
+@click.option("--start", metavar="TIME", type=parse_period_end, help="Do not sign before, UTC.")
+@click.option("--end", metavar="TIME", type=parse_period_end, help="Do not sign from then on, UTC.")
 @json_option
 @pass_operator
 def add_key(
@@ -159,7 +167,7 @@ def add_key(
 
 @dkim.command("remove")
 @domain_argument
-@click.argument("selector", metavar="SELECTOR")
+@click.argument("selector", metavar="SELECTOR", type=parse_selector)
 @account_option
 @json_option
 @pass_operator
