@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from smtpeter.message.incoming.diagnostics import (
@@ -19,6 +19,7 @@ from smtpeter.message.incoming.phrases import plain, substrings, table
 from smtpeter.message.incoming.recipients import Named, recipients_of
 
 _LINES_ABOUT = 5
+_LINES_BELOW = 50
 
 
 class _Format(NamedTuple):
@@ -73,7 +74,8 @@ def private_error(letter: Letter) -> PrivateError:
 
 def _reports(letter: Letter, found: Sequence[Named], words: str) -> Iterator[RecipientReport]:
     whole = _reason([letter.subject, *letter.lines])
-    report = partial(_report, letter=letter, action=action_of(words), whole=whole)
+    telling = cache(partial(_telling, whole))  # the same for all of whom nothing else is said
+    report = partial(_report, letter=letter, action=action_of(words), whole=whole, telling=telling)
     starts = {each.start for each in found}
     for each in found:
         yield report(each, _block(letter.lines, each, starts))
@@ -84,7 +86,7 @@ def _reports(letter: Letter, found: Sequence[Named], words: str) -> Iterator[Rec
 def _block(lines: Sequence[str], of: Named, starts: set[int]) -> list[str]:
     """The lines that are about one recipient: up to the next one, or to an empty line."""
     block = [of.text] if of.text else []
-    for number in range(of.start + 1, len(lines)):
+    for number in range(of.start + 1, min(of.start + 1 + _LINES_BELOW, len(lines))):
         line = lines[number].strip()
         if number in starts or (not line and any(block)):
             break
@@ -94,12 +96,18 @@ def _block(lines: Sequence[str], of: Named, starts: set[int]) -> list[str]:
 
 
 def _report(
-    of: Named, block: Sequence[str], *, letter: Letter, action: ReportedAction, whole: _Reason
+    of: Named,
+    block: Sequence[str],
+    *,
+    letter: Letter,
+    action: ReportedAction,
+    whole: _Reason,
+    telling: Callable[[], Sequence[str]],
 ) -> RecipientReport:
     own, about = _reason(block), _reason(_about(letter.lines, of.address))
     reason = own or about or whole
     status = reason.status or _status(reason.meant or about.meant, reason.code, action)
-    said = block if own else _telling(reason)
+    said = block if own else _telling(about) if about else telling()
     return RecipientReport(
         action,
         of.address,

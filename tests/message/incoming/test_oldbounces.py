@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 from twisted.trial.unittest import SynchronousTestCase
 
+from smtpeter.message.incoming import oldbounces
 from smtpeter.message.incoming.evidence import Evidence, evidence_in
 from smtpeter.message.incoming.findings import RecipientReport, ReportedAction
 from smtpeter.message.incoming.oldbounces import private_error
@@ -115,6 +118,23 @@ class ReasonTests(SynchronousTestCase):
             [(552, "5.2.2")] * 2, [(each.code, each.status) for each in found.recipients]
         )
         self.assertEqual("<<< 552 5.2.2 full", found.recipients[0].diagnostic)
+
+    def test_common_is_read_once(self) -> None:
+        """However many recipients there are of whom nothing else is said."""
+        text = "".join(f"<{number}@x.example>:\n" for number in range(RECIPIENTS))
+        with mock.patch.object(oldbounces, "_telling", wraps=oldbounces._telling) as telling:
+            found = private_error(letter(f"{text}\nIt could not be delivered\n"))
+        self.assertEqual(
+            ["It could not be delivered"] * RECIPIENTS,
+            [each.diagnostic for each in found.recipients],
+        )
+        telling.assert_called_once()
+
+    def test_far_below(self) -> None:
+        """Of what stands below a recipient a beginning is about that one."""
+        for count, code in ((5, 452), (60, 550)):
+            text = "kees@mailbox.example\n" + "so\n" * count + "452 full\n"
+            self.assertEqual(code, only(text, "Subject: error 550 no").code, count)
 
     def test_class(self) -> None:
         """That of the code, else of what happened; words have one of their own for some things."""
