@@ -78,12 +78,7 @@ class Letter:
 
 
 def read(content: Content, *, null_sender: bool) -> Letter:
-    """
-    Read a message.
-
-    Raises:
-        HeaderTooLarge: the header of a message that is attached has no end.
-    """
+    """Read a message. It never fails."""
     octets = _beginning(content.blocks)
     root = parse(octets)
     header = Header.of((each.name, each.value) for each in content.fields())
@@ -166,7 +161,8 @@ def _returned_lines(lines: Sequence[str]) -> Returned:
     end = start
     while end < len(lines) and lines[end]:
         end += 1
-    return _returned("\r\n".join(lines[start:end]).encode("utf-8", "replace"))
+    block = "\r\n".join(lines[start:end]).encode("utf-8", "replace")
+    return _returned(block[:TEXT_OCTETS])
 
 
 def _returned(octets: bytes) -> Returned:

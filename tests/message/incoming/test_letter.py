@@ -26,6 +26,13 @@ class LetterTests(SynchronousTestCase):
         self.assertEqual("Long and folded", found.returned.first("subject"))
         self.assertEqual("", found.returned.first("bcc"))
 
+    def test_copy_that_grows(self) -> None:
+        """Of the header of a copy a beginning is read, though decoding makes it longer."""
+        copy = b"Original message\r\nX-Message-ID: 17\r\n" + b"\r\n".join([b"\xe9" * 900] * 70)
+        fields = "Content-Type: text/plain; charset=iso-8859-1\n"
+        found = read_octets(multipart("mixed", *[(fields, copy)] * 3))
+        self.assertEqual("17", found.returned.first("x-message-id"))
+
     def test_prose_is_no_copy(self) -> None:
         """Sentences about the original message do not end what is said."""
         for line in (
