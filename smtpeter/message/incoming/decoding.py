@@ -24,6 +24,7 @@ TEXT_OCTETS = 64 * 1024
 LINES = 1000
 LINE_CHARACTERS = 1000
 FIELD_CHARACTERS = 2000
+VALUES = 100  # of fields of one name
 
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
@@ -44,7 +45,7 @@ class Header:
     The fields of a header.
 
     Attributes:
-        values: unfolded, of each name in lower case.
+        values: unfolded, of each name in lower case, the first `VALUES` of them.
     """
 
     values: Mapping[str, tuple[str, ...]] = field(factory=dict)
@@ -53,7 +54,9 @@ class Header:
     def of(cls, fields: Iterable[tuple[str, str]]) -> Header:
         values: dict[str, tuple[str, ...]] = {}
         for name, value in fields:
-            values[name] = (*values.get(name, ()), printable(value[:FIELD_CHARACTERS]))
+            before = values.get(name, ())
+            if len(before) < VALUES:
+                values[name] = (*before, printable(value[:FIELD_CHARACTERS]))
         return cls(values)
 
     def all(self, name: str) -> tuple[str, ...]:

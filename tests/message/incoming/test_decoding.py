@@ -13,6 +13,8 @@ from smtpeter.message.incoming.decoding import (
     LINE_CHARACTERS,
     LINES,
     TEXT_OCTETS,
+    VALUES,
+    Header,
     lines_of,
     octets_of,
     one_line,
@@ -29,6 +31,17 @@ def text(body: bytes, content_type: str = "text/plain", encoding: str = "7bit") 
     header = f"Content-Type: {content_type}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
     message = header.encode() + body
     return text_of(message, parse(message))
+
+
+class HeaderTests(SynchronousTestCase):
+    """The fields of a header."""
+
+    def test_many_of_one_name(self) -> None:
+        """The first ones are kept, however many follow; others go on being read."""
+        many = [("a", str(number)) for number in range(VALUES + 3)]
+        found = Header.of([*many, ("b", "c")])
+        self.assertEqual(tuple(map(str, range(VALUES))), found.all("a"))
+        self.assertEqual("c", found.first("b"))
 
 
 class DecodingTests(SynchronousTestCase):
