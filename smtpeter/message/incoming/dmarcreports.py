@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from io import BytesIO
+from itertools import islice
 
 from lxml import etree
 
@@ -19,6 +20,7 @@ XML_OCTETS = 8 * 1024 * 1024
 PACKED_OCTETS = 8 * 1024 * 1024
 ATTACHMENTS = 3
 TEXT_CHARACTERS = 255
+ELEMENTS = 500  # so many of a section are looked at; it has some ten
 
 _TYPES = frozenset(
     {"application/gzip", "application/x-gzip", "application/gzip-compressed"}
@@ -41,7 +43,7 @@ class _Totals:
 
     def add_texts(self, section: etree._Element) -> None:
         """Of elements within others the first counts, by the names of both."""
-        for each in section.iterdescendants():
+        for each in islice(section.iterdescendants(), ELEMENTS):
             parent = each.getparent()
             if parent is not None and len(each) == 0:
                 path = f"{_name(parent)}/{_name(each)}"
@@ -135,9 +137,15 @@ def _walk(xml: bytes, totals: _Totals) -> bool:
             _forget_before(element)
         elif name == "feedback":
             is_report = element.getparent() is None
-        else:
+        elif _is_section(element):
             totals.add_texts(element)
     return is_report
+
+
+def _is_section(element: etree._Element) -> bool:
+    """True for one that stands right below the root: within another it would be read again."""
+    parent = element.getparent()
+    return parent is not None and parent.getparent() is None
 
 
 def _elements(xml: bytes) -> Iterator[etree._Element]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.message.incoming import dmarcreports
-from smtpeter.message.incoming.dmarcreports import aggregate_report
+from smtpeter.message.incoming.dmarcreports import ELEMENTS, _Totals, aggregate_report
 from smtpeter.message.incoming.findings import AggregateReport
 from tests.message.incoming.letters import multipart, read_octets
 
@@ -73,6 +73,29 @@ class ReportTests(SynchronousTestCase):
         """Messages, and those that fail either test, whatever the results behind it."""
         found = read(document(row(40), row(3, "fail", "fail"), row(" 2 ", "pass", "FAIL")))
         self.assertEqual((45, 5, 3), (found.messages, found.failed_spf, found.failed_dkim))
+
+    def test_nested(self) -> None:
+        """Sections count where they belong, however deep others of their name stand."""
+        deep = document(row(3))
+        for _ in range(5):
+            deep = deep.replace("<report_metadata>", "<report_metadata><report_metadata>")
+            deep = deep.replace("</report_metadata>", "</report_metadata></report_metadata>")
+        with mock.patch.object(_Totals, "add_texts", autospec=True) as add_texts:
+            attached(deep.encode(), "text/xml", "a.xml")
+        self.assertEqual(2, add_texts.call_count)
+        hidden = document(row(3)).replace("policy_published>", "a><policy_published>", 1)
+        hidden = hidden.replace("</policy_published>", "</policy_published></a>")
+        self.assertIsNone(attached(hidden.encode(), "text/xml", "a.xml"))
+
+    def test_many_elements(self) -> None:
+        """Of a section a beginning is read."""
+        for count, expected in ((ELEMENTS - 10, "17"), (ELEMENTS, "")):
+            xml = document(row(3)).replace(
+                "<report_metadata>", "<report_metadata>" + "<x/>" * count
+            )
+            found = attached(xml.encode(), "text/xml", "a.xml")
+            assert found is not None
+            self.assertEqual(expected, found.report_id)
 
     def test_odd_counts(self) -> None:
         """What is no number counts nothing."""
