@@ -76,3 +76,5 @@ class DelayNotices(Service):
                     await self._tell(message)
                 except Interrupted:
                     return
+                except Exception:
+                    self._log.failure("the sender of {id} cannot be told", id=message.id)

@@ -384,7 +384,7 @@ class DeliveryQueue(Service):
         lane = self._lanes.get(message.stream)
         if lane is not None:  # what it has in memory does not know of the notice
             lane.empty_window()
-            self._alarm.note(message.stream, message.due)
+            self._alarm.note(message.stream, self._clock.seconds())
         if report is not None:
             self.added([report[0]], report[1])
 

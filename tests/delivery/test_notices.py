@@ -2,9 +2,9 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.delivery.notices import AT_ONCE, ROUND_SECONDS, DelayNotices
-from smtpeter.store.database import StoreUnavailable
+from smtpeter.store.database import StoreUnavailable, ValueRefused
 from smtpeter.store.messages import Message, State
-from tests.delivery.house import DEFERRED, DELIVERED, NOTICE_SECONDS, House
+from tests.delivery.house import DEFERRED, DELIVERED, NOTICE_SECONDS, FakeLimits, House
 from tests.store.cases import NOW, message, parcel
 
 A, SENDERS = "a.example", "shop.example"
@@ -72,6 +72,35 @@ class NoticesTests(SynchronousTestCase):
         self.assertEqual([], self.reports())
         self.house.end(DEFERRED)
         self.assertEqual(1, len(self.reports()))
+
+    def test_others_go_on(self) -> None:
+        """What is due in the same stream does not wait for the next attempt of who was late."""
+        self.house.limits[A] = FakeLimits(1)
+        self.house.submit(message(destination=A, of=parcel(account_id=1)))
+        one = message(destination=A)
+        self.house.submit(one)
+        late = parcel(received=NOW - 2 * NOTICE_SECONDS)
+        self.house.store.put(message(destination=A, due=NOW + 1e6, of=late, notify=DELAY))
+        self.house.clock.advance(ROUND_SECONDS)
+        self.assertEqual(1, len(self.reports()))
+        self.house.end(DELIVERED)
+        self.house.clock.advance(1)
+        self.assertIn(one.id, self.house.carrier.ids)
+
+    def test_fault(self) -> None:
+        """A message of which nobody can be told keeps no other notice back."""
+        late = parcel(received=NOW - 2 * NOTICE_SECONDS)
+        for _ in range(2):
+            self.house.store.put(message(destination=A, due=NOW + 1e6, of=late, notify=DELAY))
+        self.house.store.prompt = False
+        self.house.clock.advance(ROUND_SECONDS)
+        while not self.house.store.writes:
+            self.house.store.answer(self.house.store.reads[-1])
+        self.house.store.fail(self.house.store.writes[0], ValueRefused("what is that"))
+        self.house.store.prompt = True
+        self.house.store.catch_up()
+        self.assertEqual(1, len(self.reports()))
+        self.assertEqual(1, len(self.flushLoggedErrors(ValueRefused)))
 
     def test_many(self) -> None:
         """Of very many some are told in each round."""
