@@ -30,7 +30,7 @@ class ConnectionLimits:
     How many connections there are, and for how long.
 
     Attributes:
-        total: connections in use and idle ones; the longest idle are closed to keep it.
+        total: connections in use, to come, and idle; the longest idle are closed to keep it.
         grace_seconds: for messages under way when the service stops.
     """
 
@@ -79,6 +79,7 @@ class SmtpCarrier:
         self._limits = limits or ConnectionLimits()
         self._idle = IdleConnections(clock, self._close, idle_seconds=self._limits.idle_seconds)
         self._open: Counter[str] = Counter()  # by receiver, those to come included
+        self._open_to_all = 0
         self._busy: set[SmtpClient] = set()  # until released
         self._leaving: set[SmtpClient] = set()
         self._anew: set[Deferred[Carried]] = set()  # on their way to a connection of their own
@@ -166,6 +167,7 @@ class SmtpCarrier:
         envelope, allowance = errand.envelope, errand.allowance
         self._make_room(allowance)
         self._open[allowance.name] += 1
+        self._open_to_all += 1
         client: SmtpClient | None = None
         try:
             client = await self._connecting.connect(self._route, errand.way, allowance.pool)
@@ -189,7 +191,7 @@ class SmtpCarrier:
         """Close idle connections: in favour of a new one to the same receiver, and over all."""
         if self._open[allowance.name] >= allowance.connections:
             self._idle.close_longest(allowance)
-        while self._idle and len(self._idle) + len(self._busy) >= self._limits.total:
+        while self._idle and self._open_to_all >= self._limits.total:
             self._idle.close_longest()
 
     def _release(self, errand: _Errand, client: SmtpClient) -> None:
@@ -214,6 +216,7 @@ class SmtpCarrier:
         self._closed(allowance)
 
     def _closed(self, allowance: Allowance) -> None:
+        self._open_to_all -= 1
         self._open[allowance.name] -= 1
         if not self._open[allowance.name]:
             del self._open[allowance.name]

@@ -209,6 +209,16 @@ class ReuseTests(CarrierCase):
             self.deliver(receiver)
         self.assertEqual([True, False, False], ["QUIT" in host.verbs for host in self.mail_hosts])
 
+    def test_total_with_those_to_come(self) -> None:
+        """Connections that are being made count as well."""
+        self.use(total=2)
+        self.deliver()
+        self.internet.hosts[SECOND] = self.internet.hosts["192.0.2.3"] = None
+        self.carry(SECOND)
+        self.assertNotIn("QUIT", self.mail_hosts[0].verbs)
+        self.carry("192.0.2.3")
+        self.assertEqual("QUIT", self.mail_hosts[0].verbs[-1])
+
     def test_fewer_connections(self) -> None:
         """Connections beyond those that a receiver may have are closed after their message."""
         trips = [self.carried() for _ in range(3)]
