@@ -207,7 +207,7 @@ class SmtpClient(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._state = State.CLOSED
         self._deadline.stop()
-        self.transport = None
+        self.transport = self._sender = None
         encryption = self._settings.encryption
         if encryption and encryption.proof and encryption.proof.objection:
             self._settle(self.peer.unproved(encryption.proof.objection))

@@ -19,9 +19,11 @@ from smtpeter.delivery.dnsclient import QuietResolver
 from smtpeter.delivery.resolver import MailResolver
 from smtpeter.delivery.route import SmarthostRoute
 from smtpeter.delivery.tls import TlsPolicies, TlsPolicy
+from smtpeter.message.content import Content
 from smtpeter.smtp.client import SmtpClient
 from tests.delivery.zone import Zone
 from tests.smtp.mailhost import MailHost
+from tests.smtp.outbound import ONE
 
 clock: Any = reactor
 TURNS = 5  # of the reactor, until everybody has heard of an end
@@ -53,6 +55,24 @@ class CircleTests(TestCase):
         del client, transport, parts
         await self.turns()
         self.assertEqual([None] * 4, [each() for each in gone])
+
+    async def test_content(self) -> None:
+        """Large content, when the connection is lost before all of it has left."""
+        host: Any = MailHost()
+        factory = Factory.forProtocol(lambda: host)
+        port = clock.listenTCP(0, factory, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        client = await self.connect(port.getHost().port).addTimeout(SECONDS, clock)
+        block = b"Subject: x\r\n\r\n" + 16384 * b"x" + b"\r\n"
+        sending = client.send(ONE, Content(2000 * (block,), 14))
+        while client._sender is None:
+            await deferLater(clock, 0)
+        gone = weakref.ref(client._sender)
+        host.transport.abortConnection()
+        await sending.addTimeout(SECONDS, clock)
+        del client, sending
+        await self.turns()
+        self.assertIsNone(gone())
 
     def connect(self, port: int) -> Deferred[SmtpClient]:
         """Open a connection."""
