@@ -105,6 +105,8 @@ class ArrivalsTests(CommandCase):
     def test_refused(self) -> None:
         """What is not there is said in one line."""
         self.assertEqual("there is no arrival '17'", self.complaint("arrivals", "show", "17"))
-        for word in ("x", "0", "1" * 20):
+        last = str(2**63 - 1)  # that the database could hold
+        self.assertIn(f"there is no arrival '{last}'", self.complaint("arrivals", "show", last))
+        for word in ("x", "0", "1" * 20, str(2**63)):
             self.assertIn("is no arrival", self.complaint("arrivals", "show", word))
         self.assertIn("options belong", self.complaint("arrivals", "--json", "show", "17"))

@@ -23,6 +23,7 @@ MOST_SECONDS = 100 * 366 * 86_400
 
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9]{16}")
 _ARRIVAL = re.compile(r"[1-9][0-9]{0,18}")
+_LAST_ARRIVAL = 2**63 - 1  # of what a database takes for a key
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")  # fits the 32 bits that PostgreSQL gives it
 
 
@@ -182,7 +183,7 @@ def parse_arrival(text: str) -> int:
     Raises:
         BadParameter: no arrival has such a key.
     """
-    if not _ARRIVAL.fullmatch(text):
+    if not _ARRIVAL.fullmatch(text) or int(text) > _LAST_ARRIVAL:
         raise click.BadParameter(f"{text!r} is no arrival such as the list shows")
     return int(text)
 
