@@ -76,7 +76,7 @@ def consequence(
     case = _Case(arrival, reading, lifetimes)
     found = reading.found
     if isinstance(found, AggregateReport) and arrival.purpose is not Purpose.BOUNCE:
-        return Consequence(Conclusion("dmarc", report=_dmarc(found)))
+        return Consequence(Conclusion("dmarc", report=_dmarc(found, reading.document)))
     if isinstance(found, Complaint) and original is not None:
         return case.complaint(found, original)
     if arrival.purpose is Purpose.BOUNCE:
@@ -221,7 +221,7 @@ def _cut(details: Mapping[str, str]) -> dict[str, str]:
     return {name: value[:DESCRIPTION_CHARACTERS] for name, value in details.items()}
 
 
-def _dmarc(found: AggregateReport) -> DmarcReport:
+def _dmarc(found: AggregateReport, document: bytes) -> DmarcReport:
     return DmarcReport(
         organization=found.organization_name,
         email=found.email,
@@ -233,5 +233,5 @@ def _dmarc(found: AggregateReport) -> DmarcReport:
         messages=found.messages,
         failed_spf=found.failed_spf,
         failed_dkim=found.failed_dkim,
-        xml=found.xml,
+        document=document,
     )

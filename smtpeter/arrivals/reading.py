@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 
-from attrs import evolve
+from attrs import evolve, field
 
 from smtpeter.delivery.classification import classify, is_hard_mailbox_failure
 from smtpeter.message.address import AddressError, Mailbox
 from smtpeter.message.content import Content
 from smtpeter.message.incoming.findings import (
+    AggregateReport,
     Complaint,
     DeliveryReport,
     PrivateError,
@@ -32,12 +34,15 @@ class Reading:
     What an arrival says.
 
     Attributes:
-        found: what it is; of the message that came back, no more than is asked for.
+        found: what it is; of the message that came back, no more than is asked for; of a DMARC
+            report, all but its document.
         hops: how many Received fields it has.
         actions: all that it reports of, for whichever recipient.
         about: what it reports on the recipient of the message, None when it reports nothing.
         meaning: why that failed, a word of `smtpeter.delivery.classification`; or "".
         gone: the recipient has no mailbox any more, and it is his address that is meant.
+        document: that of a DMARC report, compressed by zlib; else b"". As it is, a few octets
+            of mail can stand for megabytes of it.
     """
 
     found: Recognised
@@ -46,6 +51,7 @@ class Reading:
     about: RecipientReport | None = None
     meaning: str = ""
     gone: bool = False
+    document: bytes = field(default=b"", repr=False)
 
 
 @frozen
@@ -78,6 +84,8 @@ def read(content: Content, sender: Mailbox | None, recipient: Mailbox | None) ->
     if isinstance(found, Complaint):
         kept = [each for each in found.returned.fields if each[0] in KNOWN_BY]
         found = evolve(found, returned=Returned(tuple(kept[:_RETURNED_FIELDS])))
+    if isinstance(found, AggregateReport):
+        return Reading(evolve(found, xml=b""), hops, document=zlib.compress(found.xml))
     if not isinstance(found, DeliveryReport | PrivateError):
         return Reading(found, hops)
     about = _about(found.recipients, recipient)

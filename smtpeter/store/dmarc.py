@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
-
 from attrs import field
 from sqlalchemy import Connection, exists, insert, select
 
@@ -29,7 +27,7 @@ class DmarcReport:
         end: the same for its end.
         domain: what it is about.
         sending_domain: whose receiver made it.
-        xml: the document.
+        document: its XML, compressed by zlib.
     """
 
     organization: str
@@ -42,7 +40,7 @@ class DmarcReport:
     messages: int
     failed_spf: int
     failed_dkim: int
-    xml: bytes = field(repr=False)
+    document: bytes = field(repr=False)
 
 
 def keep(connection: Connection, report: DmarcReport, now: float) -> bool:
@@ -64,7 +62,7 @@ def keep(connection: Connection, report: DmarcReport, now: float) -> bool:
         "messages": min(report.messages, MOST),
         "failed_spf": min(report.failed_spf, MOST),
         "failed_dkim": min(report.failed_dkim, MOST),
-        "document": zlib.compress(report.xml),
+        "document": report.document,
     }
     same = exists().where(
         dmarc_reports.c.time > now - TWICE_SECONDS,

@@ -37,8 +37,9 @@ from tests.arrivals.house import BOUNCE, CAME, RECIPIENT, SENDER, arrival, origi
 
 POSTMASTER = Mailbox.parse("root@house.example")
 AGGREGATE = AggregateReport(
-    "P", "e@p.example", "r-1", 1, 2, "shop.example", "p.example", 3, 2, 1, b"<feedback/>"
+    "P", "e@p.example", "r-1", 1, 2, "shop.example", "p.example", 3, 2, 1, b""
 )
+COUNTED = Reading(AGGREGATE, 0, document=b"document")
 AWAY = AutomaticResponse(AutomaticKind.REPLY, "subject")
 LETTER = OtherMessage()
 ERROR = PrivateError("qmail", ())
@@ -135,17 +136,17 @@ class LogTests(Case):
     def test_dmarc(self) -> None:
         """A DMARC report is kept, at any address but a message's."""
         for purpose in (Purpose.REPORT, Purpose.POSTMASTER):
-            found = self.follows(AGGREGATE, purpose=purpose)
+            found = self.follows(COUNTED, purpose=purpose)
             assert found.conclusion.report is not None
             self.assertEqual(("dmarc", []), (found.conclusion.result, self.kinds(found)))
             self.assertEqual(
-                ("shop.example", 3, 2, 1, b"<feedback/>"),
+                ("shop.example", 3, 2, 1, b"document"),
                 (
                     found.conclusion.report.domain,
                     found.conclusion.report.messages,
                     found.conclusion.report.failed_spf,
                     found.conclusion.report.failed_dkim,
-                    found.conclusion.report.xml,
+                    found.conclusion.report.document,
                 ),
             )
             self.assertIsNone(found.forward_to)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import zlib
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,9 +120,13 @@ class ReadingTests(SynchronousTestCase):
         )
 
     def test_dmarc(self) -> None:
-        """A DMARC report comes as it is."""
-        found = reading(DMARC, "noreply@provider.example", None).found
+        """Of a DMARC report its document comes compressed: it may have been no larger before."""
+        text = DMARC.replace("</feedback>", "<a/>" * 100_000 + "</feedback>")
+        read = reading(text, "noreply@provider.example", None)
+        found = read.found
         assert isinstance(found, AggregateReport)
+        self.assertTrue(zlib.decompress(read.document).startswith(b"<?xml"))
+        self.assertLess(len(pickle.dumps(read)), 10_000)
         self.assertEqual(("shop.example", 3, 3), (found.domain, found.messages, found.failed_dkim))
 
     def test_hops(self) -> None:
