@@ -20,10 +20,11 @@ _WITH_PREFIX = frozenset({"a", "mx"})
 
 _MACRO = r"%(?:\{[slodiphcrtv]\d{0,3}r?[-.+,/_=]*\}|[%_-])"
 # RFC 7208 section 7.1: a domain ends with a dot and a label that is no number, or with a macro.
-_DOMAIN = re.compile(rf"(?!\.)(?:[a-z0-9_-]|\.(?!\.)|{_MACRO})*", re.IGNORECASE)
-_END = re.compile(r"\.(?![0-9]+\.?$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.?$|\}$", re.IGNORECASE)
-_PREFIX = re.compile(r"(?:/(\d|[12]\d|3[0-2]))?(?://(\d|[1-9]\d|1[01]\d|12[0-8]))?")
-_MODIFIER = re.compile(r"([a-z][a-z0-9_.-]*)=(.*)", re.IGNORECASE)
+_ANY_CASE = re.IGNORECASE | re.ASCII
+_DOMAIN = re.compile(rf"(?!\.)(?:[a-z0-9_-]|\.(?!\.)|{_MACRO})*", _ANY_CASE)
+_END = re.compile(r"\.(?![0-9]+\.?$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.?$|\}$", _ANY_CASE)
+_PREFIX = re.compile(r"(?:/(\d|[12]\d|3[0-2]))?(?://(\d|[1-9]\d|1[01]\d|12[0-8]))?", re.ASCII)
+_MODIFIER = re.compile(r"([a-z][a-z0-9_.-]*)=(.*)", _ANY_CASE)
 _LONGEST_DOMAIN = 253
 
 

@@ -78,6 +78,13 @@ class TermTests(SynchronousTestCase):
             *("a:shop.example/24/64", "a:shop example", "mx:shop.example -all"),
             *("exists:%{q}.example.net", "exists:%{i", "exists:%i.example"),
             *("include:shop.example/24", "a:b\u00fccher.example", f"a:{'a.' * 130}example"),
+            # others than ASCII, though Python takes them for a digit and a letter of it
+            *(
+                "a/\u0663",
+                "a:shop.example/\u0663",
+                "include:\u017fhop.example",
+                "mx:shop.example\u212a",
+            ),
         ]
         self.assertEqual([], [each for each in typed if not self.refused(each)])
 
