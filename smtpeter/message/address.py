@@ -132,9 +132,12 @@ def _domain_key(domain: str) -> str:
     if domain.isascii():
         return domain.lower()
     try:
-        return idna.encode(domain, uts46=True).decode("ascii")
+        key = idna.encode(domain, uts46=True).decode("ascii")
     except idna.IDNAError as error:
         raise AddressError(f"its domain is no international domain name: {error}") from None
+    if key.endswith("."):  # UTS 46 knows other full stops than that of ASCII
+        raise AddressError("its domain ends with a full stop")
+    return key
 
 
 def _address_literal(domain: str) -> str:

@@ -107,6 +107,8 @@ INVALID = (
     "a@[x400:y]",
     "a@\u00a0",
     "a@ü..example",
+    "a@shop.example\u3002",
+    "a@ü.example\uff61",
     "a@ü-.example",
     "a@\u200b.example",
     "x" * 65 + "@shop.example",
