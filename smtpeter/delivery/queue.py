@@ -47,6 +47,9 @@ NOTED_AT_ONCE = 500  # of the streams that a round finds
 # What an operator wants to be tried again is, when it is known within that time who takes it.
 AGAIN_SECONDS = 300.0
 CHANGED_AT_ONCE = 100  # lanes that hear of other limits
+# Lanes of one submission that are seen to in one turn of the reactor, and lanes that begin to look
+# for their receivers after others have found theirs: as with those that are woken.
+BEGUN_AT_ONCE = 4
 NUDGED_AT_ONCE = 500  # destinations that the store is asked about together
 # What is learnt of receivers is written down so often.
 NEWS_SECONDS = 5.0
@@ -184,8 +187,19 @@ class DeliveryQueue(Service):
             else:
                 lane = touched[stream] = self._lane(stream)
                 lane.add(message, self._windows.size)
-        for lane in touched.values():
+        lanes = list(touched.values())
+        for lane in lanes[:BEGUN_AT_ONCE]:
             self._tend(lane)
+        if len(lanes) > BEGUN_AT_ONCE:
+            self._clock.callLater(0, self._tend_some, deque(lanes[BEGUN_AT_ONCE:]))
+
+    def _tend_some(self, lanes: deque[Lane]) -> None:
+        for _ in range(min(BEGUN_AT_ONCE, len(lanes))):
+            lane = lanes.popleft()
+            if self._lanes.get(lane.stream) is lane:
+                self._tend(lane)
+        if lanes and self.running:
+            self._clock.callLater(0, self._tend_some, lanes)
 
     def nudged(self, nudge: Nudge) -> None:
         """The operator changed something for a destination: see what the store says now."""
@@ -321,14 +335,16 @@ class DeliveryQueue(Service):
         if self._searching or not self.running:
             return
         self._searching = True
-        for _ in range(FINDS_AT_ONCE):
+        for _ in range(BEGUN_AT_ONCE):
             if not self._to_find or self._finding >= FINDS_AT_ONCE:
-                break
+                self._searching = False
+                return
             self._begin_to_find(self._to_find.popleft())
-        else:
-            if self._to_find:
-                self._clock.callLater(0, self._find_some)
+        self._clock.callLater(0, self._find_more)
+
+    def _find_more(self) -> None:
         self._searching = False
+        self._find_some()
 
     def _begin_to_find(self, lane: Lane) -> None:
         self._finding += 1

@@ -1,12 +1,16 @@
 from functools import partial
+from itertools import pairwise
+from typing import Any
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.delivery import queue, windows
 from smtpeter.delivery.blocks import SERIES
+from smtpeter.delivery.queue import BEGUN_AT_ONCE
 from smtpeter.delivery.receivers import Receiver
 from smtpeter.delivery.route import Way
 from smtpeter.delivery.turns import HIGHER_TOGETHER
@@ -618,6 +622,45 @@ class MemoryTests(SynchronousTestCase):
         for _ in range(20):
             house.end()
         self.assertEqual(520, len(house.carrier.trips))
+
+    def test_begun_at_once(self) -> None:
+        """However many domains a submission is for, few messages begin in a turn."""
+        house = House()
+        new = [mail(f"{number}.example") for number in range(100)]
+        house.store.put(*new)
+        turns = self.count_begun(house)
+        house.queue.added(new, CONTENT)
+        house.clock.advance(0)
+        self.assertEqual([*range(BEGUN_AT_ONCE, 100, BEGUN_AT_ONCE)], turns)
+        self.assertEqual(100, len(house.carrier.trips))
+
+    def test_found_at_once(self) -> None:
+        """However many ways are known once others are found, few messages begin in a turn."""
+        self.patch(queue, "FINDS_AT_ONCE", 5)
+        house = House()
+        house.carrier.prompt = False
+        house.submit(*[mail(f"{number}.example") for number in range(100)])
+        house.carrier.prompt = True
+        for name, finding in house.carrier.finds:
+            finding.callback(Way(name, name, ()))
+        self.assertEqual(5 + BEGUN_AT_ONCE, len(house.carrier.trips))
+        turns = self.count_begun(house)
+        house.clock.advance(0)
+        self.assertEqual({BEGUN_AT_ONCE}, {after - before for before, after in pairwise(turns)})
+        self.assertEqual(100, len(house.carrier.trips))
+
+    def count_begun(self, house: House) -> list[int]:
+        """How many messages have begun at the end of each turn that is not the last."""
+        turns: list[int] = []
+        call_later = house.clock.callLater
+
+        def counted(delay: float, *called: Any) -> IDelayedCall:
+            if not delay:
+                turns.append(len(house.carrier.trips))
+            return call_later(delay, *called)
+
+        self.patch(house.clock, "callLater", counted)
+        return turns
 
     def test_reads_at_once(self) -> None:
         """However many receivers are due at once, the store is asked for a few at a time."""
