@@ -13,6 +13,9 @@ from smtpeter.values import frozen
 # A report that comes a second time comes within days; so far back is looked for the first.
 TWICE_SECONDS = 14 * 86_400.0
 MOST = 2**31 - 1  # what a column holds
+# What an index of PostgreSQL takes has 2704 octets at most.
+ID_OCTETS = 1000
+DOMAIN_OCTETS = 255  # RFC 1035 section 2.3.4
 
 _ADD = insert(dmarc_reports)
 
@@ -54,11 +57,11 @@ def keep(connection: Connection, report: DmarcReport, now: float) -> bool:
         "account_id": _owner(connection, report.domain),
         "organization": storable(report.organization),
         "email": storable(report.email),
-        "report_id": storable(report.report_id),
+        "report_id": _short(report.report_id, ID_OCTETS),
         "begin": float(report.begin),
         "end": float(report.end),
-        "domain": storable(report.domain),
-        "sending_domain": storable(report.sending_domain),
+        "domain": _short(report.domain, DOMAIN_OCTETS),
+        "sending_domain": _short(report.sending_domain, DOMAIN_OCTETS),
         "messages": min(report.messages, MOST),
         "failed_spf": min(report.failed_spf, MOST),
         "failed_dkim": min(report.failed_dkim, MOST),
@@ -72,6 +75,11 @@ def keep(connection: Connection, report: DmarcReport, now: float) -> bool:
         return False
     connection.execute(_ADD, [row])
     return True
+
+
+def _short(text: str, octets: int) -> str:
+    """A beginning of a text that an index takes."""
+    return storable(text).encode()[:octets].decode("utf-8", "ignore")
 
 
 def _owner(connection: Connection, domain: str) -> int:

@@ -326,6 +326,8 @@ dmarc_reports = Table(
     Column("failed_spf", Integer, nullable=False),
     Column("failed_dkim", Integer, nullable=False),
     Column("document", LargeBinary, nullable=False),  # the XML, compressed by zlib
+    # Anybody may send reports: to see whether one was there must not take longer with each.
+    Index("ix_dmarc_reports_same", "report_id", "sending_domain", "domain"),
 )
 
 # How many messages an account may send, or one of its logins, and how many it has sent.

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from attrs import evolve
+from sqlalchemy import inspect
 
 from smtpeter.store import dmarc, domains
 from smtpeter.store.accounts import add_account
@@ -88,6 +90,21 @@ class DmarcTests(DatabaseCase):
         self.assertTrue(self.keep(odd))
         [row] = self.rows()
         self.assertEqual(("\ufffd\ufffd", MOST, MOST), (row[3], row.messages, row.failed_spf))
+
+    def test_indexed(self) -> None:
+        """One that comes again is found by an index, which takes whatever strangers write."""
+        with self.database.connect() as connection:
+            indexes = inspect(connection).get_indexes("dmarc_reports")
+        columns = ["report_id", "sending_domain", "domain"]
+        self.assertIn(columns, [each["column_names"] for each in indexes])
+        chance = random.Random(0)  # noqa: S311 - no secret is made of it
+        one, two, three = (
+            "".join(chr(chance.randrange(0x10000, 0x20000)) for _ in range(900)) for _ in range(3)
+        )
+        long = evolve(REPORT, report_id=one, sending_domain=two, domain=three)
+        self.assertTrue(self.keep(long))
+        self.assertFalse(self.keep(long))
+        self.assertTrue(self.keep(evolve(long, report_id=two)))
 
 
 class DmarcOnPostgresqlTests(OnPostgresql, DmarcTests):
