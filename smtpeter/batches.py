@@ -155,7 +155,7 @@ def _put_off(batch: Batch, places: Mapping[str, Place], *, own_end: bool) -> Bat
 def _over_quota(place: Place, now: float) -> Refused:
     """RFC 3463 X.2.2 is about mailboxes; clients know the code as that of a quota."""
     text = f"Over the quota of {place.words}, try again then"
-    return Refused(Reply(452, "4.2.2", text), 429, place.due - now)
+    return Refused(Reply(452, "4.2.2", text), 429, place.room - now)
 
 
 def _attempt(message: Message, places: Mapping[str, Place]) -> events.Event:

@@ -70,15 +70,22 @@ class Place:
 
     Attributes:
         over: the quota that it has to wait for; None when it does not wait.
+        too_late: when that has room again, for a message that is of no use then; else None.
     """
 
     due: float
     over: Quota | None = None
+    too_late: float | None = None
+
+    @property
+    def room(self) -> float:
+        """When the quota lets more go."""
+        return self.due if self.too_late is None else self.too_late
 
     @property
     def words(self) -> str:
         """The quota, and until when it lets nothing more go."""
-        until = datetime.fromtimestamp(int(self.due), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        until = datetime.fromtimestamp(int(self.room), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return f"{self.over}, used up until {until}"
 
 
@@ -171,7 +178,7 @@ class Planner:
             if found.due - earliest > self._longest_wait_seconds:
                 raise WaitTooLong(found)
         if found.due > latest:
-            return Place(latest + TOO_LATE_SECONDS, found.over)
+            return Place(latest + TOO_LATE_SECONDS, found.over, found.due)
         self._searched[payer] = found
         before = sum(self._used[slot] for slot in _slots(quotas, found.due))
         self._count(quotas, found.due, 1)

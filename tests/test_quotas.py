@@ -177,6 +177,8 @@ class PlannerTests(SynchronousTestCase):
         planner.place(DESK, NOW, NOW)
         late = planner.place(DESK, NOW, NOW + 60)
         self.assertEqual((NOW + 61, HOUR), (late.due, late.over and late.over.period))
+        words = "1 message an hour for the account, used up until 2026-11-20T12:00:00Z"
+        self.assertEqual((words, moment("2026-11-20 12:00")), (late.words, late.room))
         self.assertEqual(Place(NOW), planner.place(DESK, NOW, NOW - 60))
         self.assertEqual("2026-11-20 12:00", written(planner.place(DESK, NOW, NOW + 3600).due))
         self.assertEqual(2, sum(planner.changes.values()))
