@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from smtpeter.message.incoming.diagnostics import first_code, first_status
@@ -13,7 +14,9 @@ from smtpeter.values import frozen
 WORDS_CHARACTERS = 16 * 1024
 
 _DATA = table("evidence.toml")
-_DAEMONS = substrings(_DATA["daemons"])
+_DAEMONS = frozenset(_DATA["daemons"])
+# As whole words: people are named Sandra.
+_DAEMON = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, _DAEMONS))})(?!\w)")
 _SUBJECT = either(_DATA["subjects"])
 _FAILURES = substrings(_DATA["failures"])
 _DELAYS = substrings(_DATA["delays"])
@@ -75,4 +78,4 @@ def _contains(words: str, phrases: Iterable[str]) -> bool:
 def _is_daemon(author: str) -> bool:
     name, _, address = author.lower().rpartition("<")
     local = address.partition("@")[0].strip(' "<>')
-    return local in _DAEMONS or any(daemon in name for daemon in _DAEMONS)
+    return local in _DAEMONS or _DAEMON.search(name) is not None

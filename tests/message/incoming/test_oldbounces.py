@@ -179,6 +179,8 @@ class EvidenceTests(SynchronousTestCase):
         self.assertTrue(evidence_in(letter("550 5.1.1 no")).coded)
         for author in ("MAILER-DAEMON@x", "<>, Mail Delivery System <x@y>", "postmaster@x (Post)"):
             self.assertTrue(evidence_in(letter("", f"From: {author}")).daemon, author)
+        for author in ("Sandra Hendriks <s@x.example>", "Bouncer Ltd <b@x.example>"):
+            self.assertFalse(evidence_in(letter("", f"From: {author}")).daemon, author)
 
     def test_quoted(self) -> None:
         """What is quoted from another message speaks for nothing."""
