@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.defer import TimeoutError as TimedOut
@@ -103,15 +103,22 @@ class Dispatcher:
             if self._on_their_way >= self._settings.max_connections:
                 self._line_up(receiver, lane)
                 return
-            blocks = receiver.blocks
-            held_back = blocks.held_back(self._clock.seconds()) if blocks.any else ()
+            held_back = self._held_back(receiver)
             first = receiver.turns.first(held_back)
             if first is None and held_back:
-                now = self._clock.seconds()
-                self._pauses.note(receiver.name, now + blocks.soonest(now))
+                self._return_to_held_back(receiver)
             if first is None or not self._may_go(receiver, first):
                 return
             self._send_off(receiver, first)
+
+    def _held_back(self, receiver: Receiver) -> Collection[int]:
+        """Accounts whose mail has to wait, though the receiver takes that of others."""
+        blocks = receiver.blocks
+        return blocks.held_back(self._clock.seconds()) if blocks.any else ()
+
+    def _return_to_held_back(self, receiver: Receiver) -> None:
+        now = self._clock.seconds()
+        self._pauses.note(receiver.name, now + receiver.blocks.soonest(now))
 
     def _may_go(self, receiver: Receiver, lane: Lane) -> bool:
         now = self._clock.seconds()
@@ -130,7 +137,10 @@ class Dispatcher:
         if lane is not None:
             self._line.add(_Waiting(receiver, lane.account, lane.priority))
         if receiver.on_their_way < receiver.connections:
-            for account, priority in receiver.turns.accounts(LINED_UP_TOGETHER):
+            held_back = self._held_back(receiver)
+            if held_back:
+                self._return_to_held_back(receiver)
+            for account, priority in receiver.turns.accounts(LINED_UP_TOGETHER, held_back):
                 self._line.add(_Waiting(receiver, account, priority))
 
     def _give_places(self) -> None:

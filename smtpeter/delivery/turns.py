@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Container, Hashable, Iterator
-from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
 from smtpeter.store.messages import BULK
@@ -80,10 +79,13 @@ class Turns(Generic[_T]):
         ones = self._rings[priority].get(account)
         return None if ones is None else _first_sendable(ones)
 
-    def accounts(self, most: int) -> Iterator[tuple[int, int]]:
-        """Accounts and priorities of which there are some, so many of each priority at most."""
+    def accounts(self, most: int, but: Container[int] = ()) -> Iterator[tuple[int, int]]:
+        """
+        Accounts and priorities of which there is a message to send, but for some accounts; so
+        many of each priority at most.
+        """
         for priority, ring in enumerate(self._rings):
-            for account in islice(ring, most):
+            for account in _with_messages(ring, but, most):
                 yield account, priority
 
     def passed(self, one: _T) -> None:
@@ -115,6 +117,22 @@ def _first(ring: OrderedDict[int, OrderedDict[_T, None]], but: Container[int]) -
             return one
         del ring[account]
     return None
+
+
+def _with_messages(
+    ring: OrderedDict[int, OrderedDict[_T, None]], but: Container[int], most: int
+) -> list[int]:
+    """The first accounts with a message; those without any that stand before them are left out."""
+    found: list[int] = []
+    without: list[int] = []
+    for account, ones in ring.items():
+        if len(found) == most:
+            break
+        if account not in but:
+            (without if _first_sendable(ones) is None else found).append(account)
+    for account in without:
+        del ring[account]
+    return found
 
 
 def _first_sendable(ones: OrderedDict[_T, None]) -> _T | None:

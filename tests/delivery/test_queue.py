@@ -9,7 +9,8 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from smtpeter.delivery import queue, windows
-from smtpeter.delivery.blocks import SERIES
+from smtpeter.delivery.blocks import FIRST_SECONDS, SERIES
+from smtpeter.delivery.dispatch import LINED_UP_TOGETHER
 from smtpeter.delivery.queue import BEGUN_AT_ONCE
 from smtpeter.delivery.receivers import Receiver
 from smtpeter.delivery.route import Way
@@ -25,6 +26,11 @@ A, B, C = "a.example", "b.example", "c.example"
 def mail(receiver: str = A, due: float = NOW, octets: int = CONTENT.octets) -> Message:
     """A message that nobody wants a report on."""
     return message(f"kees@{receiver}", due, receiver, parcel(sender="", octets=octets))
+
+
+def of_account(account: int) -> Message:
+    """A message of an account."""
+    return message(destination=A, of=parcel(account_id=account, sender=""))
 
 
 class CallsTests(SynchronousTestCase):
@@ -474,6 +480,40 @@ class RefusedTests(SynchronousTestCase):
             self.assertEqual([other.id], self.house.under_way)
             self.answer()
         self.assertEqual(before + 20, len(self.house.carrier.trips))
+
+    def test_all_places_taken(self) -> None:
+        """Accounts whose mail waits do not keep that of another one from getting a place."""
+        house = House(max_connections=2)
+        house.limits[A] = FakeLimits(1)
+        house.submit(of_account(99))
+        receiver = house.queue._book.named(A)
+        assert receiver is not None
+        refused = range(1, LINED_UP_TOGETHER + 1)
+        for account in refused:
+            for _ in range(SERIES):
+                receiver.blocks.refused(account, NOW, NOW)
+            receiver.blocks.taken(99)
+        receiver.blocks.begun.clear()
+        house.submit(*[mail(B) for _ in range(20)])
+        house.submit(*[of_account(account) for account in refused])
+        one = of_account(98)
+        house.submit(one)
+
+        def end(receiver: str) -> None:
+            trips = [each for each in house.carrier.under_way if each.receiver == receiver]
+            house.carrier.answer(trips[0], DELIVERED)
+
+        end(B)
+        end(B)  # the other receiver has no room yet: who waits for it loses his place in the line
+        end(A)
+        end(B)
+        end(B)
+        self.assertIn(one.id, house.under_way)
+        end(A)
+        house.clock.advance(FIRST_SECONDS)
+        end(B)
+        end(B)
+        self.assertIn(A, [each.receiver for each in house.carrier.under_way])
 
     def test_remembered(self) -> None:
         """The wait holds after a restart, and ends when the operator has it tried again."""

@@ -118,6 +118,15 @@ class TurnsTests(SynchronousTestCase):
         self.assertIs(second, self.turns.first_of(1, NORMAL))
         self.assertIsNone(self.turns.first_of(1, HIGH))
 
+    def test_accounts_with_a_message(self) -> None:
+        """Accounts that have nothing to send, or may not, are not named in place of others."""
+        empty, held, ready = lane(1, 1), lane(2, 1), lane(3, 1)
+        for each in (empty, held, ready):
+            self.turns.add(each)
+        empty.send_off()
+        self.assertEqual([(3, NORMAL)], list(self.turns.accounts(1, {2})))
+        self.assertCountEqual([held, ready], order(self.turns))
+
     @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4), st.integers(HIGH, BULK))))
     def test_all_go(self, given_lanes: list[tuple[int, int, int]]) -> None:
         """Every message goes once, whatever there is."""
