@@ -184,16 +184,17 @@ class _OneConnection(ClientFactory):
 
     def __init__(self, client: SmtpClient) -> None:
         self.made: Deferred[None] = Deferred(lambda _: self._connector.stopConnecting())
-        self._client = client
+        self._client: SmtpClient | None = client
         self._connector: Any = None
 
     def startedConnecting(self, connector: Any) -> None:
         self._connector = connector
 
-    def buildProtocol(self, addr: IAddress | None) -> SmtpClient:  # noqa: ARG002
+    def buildProtocol(self, addr: IAddress | None) -> SmtpClient | None:  # noqa: ARG002
         self._connector = None
+        client, self._client = self._client, None
         self.made.callback(None)
-        return self._client
+        return client
 
     def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:  # noqa: ARG002
         self._connector = None

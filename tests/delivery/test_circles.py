@@ -22,7 +22,7 @@ from smtpeter.delivery.tls import TlsPolicies, TlsPolicy
 from smtpeter.message.content import Content
 from smtpeter.smtp.client import SmtpClient
 from tests.delivery.zone import Zone
-from tests.smtp.mailhost import MailHost
+from tests.smtp.mailhost import STARTTLS_OFFERED, MailHost
 from tests.smtp.outbound import ONE
 
 clock: Any = reactor
@@ -56,6 +56,21 @@ class CircleTests(TestCase):
         await self.turns()
         self.assertEqual([None] * 4, [each() for each in gone])
 
+    async def test_encrypted(self) -> None:
+        """With TLS, whose layer in Twisted is a circle itself: what is ours."""
+        host: Any = MailHost(STARTTLS_OFFERED)
+        factory = Factory.forProtocol(lambda: host)
+        port = clock.listenTCP(0, factory, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        connecting = self.connect(port.getHost().port, TlsPolicy.REQUIRED)
+        client = await connecting.addTimeout(SECONDS, clock)
+        self.assertTrue(client.peer.tls)
+        gone = [weakref.ref(each) for each in (client, client._deadline)]
+        await client.quit()
+        del client, connecting
+        await self.turns()
+        self.assertEqual([None] * 2, [each() for each in gone])
+
     async def test_content(self) -> None:
         """Large content, when the connection is lost before all of it has left."""
         host: Any = MailHost()
@@ -74,10 +89,10 @@ class CircleTests(TestCase):
         await self.turns()
         self.assertIsNone(gone())
 
-    def connect(self, port: int) -> Deferred[SmtpClient]:
+    def connect(self, port: int, policy: TlsPolicy = TlsPolicy.NONE) -> Deferred[SmtpClient]:
         """Open a connection."""
         route = SmarthostRoute(MailResolver(Zone(), clock), "127.0.0.1", port)
-        tls = TlsPolicies(TlsPolicy.NONE, clock)
+        tls = TlsPolicies(policy, clock)
         connecting = Connecting(clock, "mail.shop.example", tls)
 
         async def connected() -> SmtpClient:
