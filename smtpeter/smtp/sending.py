@@ -56,6 +56,7 @@ class ContentSender:
     def stopProducing(self) -> None:
         """The connection is gone."""
         self._over = True
+        self._blocks = iter(())  # a layer of TLS may keep us until Python looks for circles
 
     def _write(self) -> None:
         while not self._paused and not self._over:
