@@ -20,7 +20,8 @@ XML_OCTETS = 8 * 1024 * 1024
 PACKED_OCTETS = 8 * 1024 * 1024
 ATTACHMENTS = 3
 TEXT_CHARACTERS = 255
-ELEMENTS = 500  # so many of a section are looked at; it has some ten
+ELEMENTS = 500  # so many of a section or record are looked at; it has some ten
+RECORDS = 50_000  # with the sections; of real ones `XML_OCTETS` hold some 15 000
 
 _TYPES = frozenset(
     {"application/gzip", "application/x-gzip", "application/gzip-compressed"}
@@ -53,8 +54,8 @@ class _Totals:
         """A row counts messages that were judged in the same way."""
         values = {
             f"{_name(parent)}/{_name(each)}": (each.text or "").strip()
-            for parent in (row, *row)
-            for each in parent
+            for each in islice(row.iterdescendants(), ELEMENTS)
+            if (parent := each.getparent()) is not None
         }
         count = _number(values.get("row/count", ""))
         self.messages += count
@@ -125,12 +126,20 @@ def _read(xml: bytes) -> _Totals | None:
 
 
 def _walk(xml: bytes, totals: _Totals) -> bool:
-    """Go through the elements without keeping the many; True when it is a report."""
+    """
+    Go through the elements without keeping the many.
+
+    Returns:
+        True when it is a report. Not what has more elements than one: a few octets of an
+        archive can stand for millions of them.
+    """
     is_report = False
-    for element in _elements(xml):
+    for number, element in enumerate(_elements(xml)):
+        if number > RECORDS:
+            return False
         name = _name(element)
         if name == "record":
-            for row in element:
+            for row in islice(element, ELEMENTS):
                 if _name(row) == "row":
                     totals.add_row(row)
             element.clear()

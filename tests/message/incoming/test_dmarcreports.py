@@ -97,6 +97,20 @@ class ReportTests(SynchronousTestCase):
             assert found is not None
             self.assertEqual(expected, found.report_id)
 
+    def test_many_records(self) -> None:
+        """What is longer than any report is none."""
+        with mock.patch.object(dmarcreports, "RECORDS", 5):
+            self.assertEqual(9, read(document(*[row(3)] * 3)).messages)
+            xml = document(*[row(3)] * 4)
+            self.assertIsNone(attached(xml.encode(), "text/xml", "a.xml"))
+
+    def test_many_in_a_record(self) -> None:
+        """Of a record and of its row a beginning is read."""
+        for tag in ("<record>", "<row>"):
+            for count, expected in ((5, 3), (ELEMENTS, 0)):
+                xml = document(row(3).replace(tag, tag + "<x/>" * count))
+                self.assertEqual(expected, read(xml).messages, tag)
+
     def test_odd_counts(self) -> None:
         """What is no number counts nothing."""
         found = read(document(row(""), row("-1"), row("many"), row("9" * 30)))
