@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from sqlalchemy import (
 )
 
 from smtpeter.message.content import Content
-from smtpeter.store import events, receivers
+from smtpeter.store import events, receivers, replanning
 from smtpeter.store.due import read_message
 from smtpeter.store.events import Event
 from smtpeter.store.messages import (
@@ -186,6 +187,7 @@ def cancel(
     details = {"description": "Cancelled by the operator"}
     cancelled = 0
     while found := connection.execute(query).all():
+        _leave_places(connection, found, now)
         doomed = messages.c.id.in_([row.id for row in found])
         connection.execute(
             update(messages).where(doomed).values(state=State.CANCELLED, finished=now)
@@ -196,6 +198,15 @@ def cancel(
         connection.execute(change.statement, change.rows)
         cancelled += len(found)
     return cancelled
+
+
+def _leave_places(connection: Connection, doomed: Sequence[Any], now: float) -> None:
+    by_account: defaultdict[int, list[Any]] = defaultdict(list)
+    for row in doomed:
+        if row.account_id is not None:
+            by_account[row.account_id].append(row)
+    for account_id in sorted(by_account):
+        replanning.leave_places(connection, account_id, by_account[account_id], now)
 
 
 def _chosen(

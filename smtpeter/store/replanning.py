@@ -1,5 +1,5 @@
 """
-What waits for its quota is given new places when quotas change.
+What waits for its quota is given new places when quotas change, and leaves its own when it ends.
 
 It runs inside a transaction that the caller has opened.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
@@ -81,6 +82,24 @@ def change(
     moved = _placed_anew(connection, held, after, now, lifetime_seconds)
     quotas.count(connection, account_id, after.changes)
     return moved
+
+
+def leave_places(connection: Connection, account_id: int, rows: Iterable[Any], now: float) -> None:
+    """
+    Messages of an account shall not go at all: those that wait for their quota count no more.
+
+    Args:
+        rows: of messages that wait, with the origin, the login and the end of their submissions.
+    """
+    held = [row for row in rows if row.due > now and not row.attempts and row.attempted is None]
+    if not held:
+        return
+    planner = Planner(quotas.locked_quotas(connection, account_id), {})
+    payers = payer_names(connection, account_id)
+    for row in held:
+        if row.due <= row.deliver_by:
+            planner.take_back(payers.get((row.origin, row.login), EVERYBODY), row.due)
+    quotas.count(connection, account_id, planner.changes)
 
 
 def _held(connection: Connection, account_id: int, now: float) -> Iterator[_Held]:

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from smtpeter.quotas import DAY, EVERYBODY, HOUR, MONTH, Quota, Slot, end_of, start_of
 from smtpeter.store import accounts, messages, quotas, tables
 from smtpeter.store.messages import Message, State
+from smtpeter.store.queue import cancel
 from smtpeter.store.replanning import change, payer_names
 from smtpeter.store.switching import change_token
 from tests.store.cases import NOW, DatabaseCase, OnPostgresql, message, parcel
@@ -280,6 +281,25 @@ class ReplanningTests(QuotaCase):
         self.assertEqual(round(due.due), self.dues()[3])
         self.assertEqual([HOURS[5]] * 2 + [round(due.due)] * 2, self.dues())
         self.assertGreater(held.due, due.due)
+
+    def test_cancelled(self) -> None:
+        """What is cancelled while it waits for its quota does not count; what went does."""
+        self.change(hour=1)
+        self.change(self.desk, day=3)
+        self.hand_in(3)
+        self.hand_in(2, deliver_by=NOW + 60)
+        tried, held, *_ = self.hand_in(2, self.till, login="till")
+        with self.database.begin() as connection:
+            outcome = messages.outcome(tried, State.WAITING, due=HOURS[5], reply="later", now=NOW)
+            connection.execute(outcome.statement, outcome.rows)
+            self.assertEqual(1, cancel(connection, NOW, message_id=held.id))
+        self.assertEqual(3 + 1, self.counted(HOUR))
+        with self.database.begin() as connection:
+            self.assertEqual(6, cancel(connection, NOW, receiver="mailbox.example"))
+        self.assertEqual({HOUR: 2, DAY: 1}, {each: self.counted(each) for each in (HOUR, DAY)})
+
+    def counted(self, period: str) -> int:
+        return sum(number for slot, number in self.used().items() if slot.period == period)
 
     def test_another_account(self) -> None:
         """What another account has waiting is not touched."""
