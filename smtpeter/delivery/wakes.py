@@ -167,8 +167,10 @@ class Alarm(Generic[_K]):
             if key is None:
                 break
             self._due.add(key)
-        for _ in range(AT_ONCE):
-            if not self._due or not self._room():
-                break
-            self._wake(self._due.take())
-        self.resume()
+        try:
+            for _ in range(AT_ONCE):
+                if not self._due or not self._room():
+                    break
+                self._wake(self._due.take())
+        finally:
+            self.resume()

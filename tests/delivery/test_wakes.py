@@ -106,6 +106,21 @@ class AlarmTests(SynchronousTestCase):
         self.assertEqual([0, AT_ONCE], turns)
         self.assertEqual(AT_ONCE + 1, len(self.woken))
 
+    def test_fault(self) -> None:
+        """A key whose waking meets a fault of ours does not keep the others asleep."""
+
+        def wake(key: str) -> None:
+            self.woken.append(key)
+            if key == "a":
+                raise ZeroDivisionError
+
+        alarm = Alarm(self.clock, wake, lambda: True)
+        for key in ("a", "b"):
+            alarm.note(key, 0.0)
+        self.assertRaises(ZeroDivisionError, self.clock.advance, 0.0)
+        self.clock.advance(0.0)
+        self.assertEqual(["a", "b"], self.woken)
+
     def test_kinds(self) -> None:
         """One that is due waits for one of each other kind, not for all that were due before."""
         alarm = Alarm(self.clock, self.woken.append, lambda: self.room, lambda key: key[0])
