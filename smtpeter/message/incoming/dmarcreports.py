@@ -67,9 +67,11 @@ class _Totals:
 def aggregate_report(letter: Letter) -> AggregateReport | None:
     """Read the report that is attached to a message; None when there is none."""
     parts = [part for part in letter.root.walk() if not part.children and _may_hold_one(part)]
+    room = XML_OCTETS
     for part in parts[:ATTACHMENTS]:
         for xml in unpacked(octets_of(letter.octets, part, PACKED_OCTETS), XML_OCTETS):
-            totals = _read(xml)
+            room -= len(xml)
+            totals = _read(xml) if room >= 0 else None
             if totals is not None:
                 return _report(totals, letter, part.filename, xml)
     return None

@@ -176,6 +176,17 @@ class NoReportTests(SynchronousTestCase):
         with mock.patch.object(dmarcreports, "XML_OCTETS", len(xml)):
             self.assertIsNotNone(attached(packed))
 
+    def test_too_large_together(self) -> None:
+        """There is so much room for all that is attached, not for each."""
+        report = ("Content-Type: text/xml\n", document(row(1)).encode())
+        other = ("Content-Type: text/xml\n", b"<feedback>" + b" " * 100 + b"</feedback>")
+        octets = multipart("mixed", other, other, report)
+        needed = len(report[1]) + 2 * len(other[1])
+        for room, is_read in ((needed, True), (needed - 1, False)):
+            with mock.patch.object(dmarcreports, "XML_OCTETS", room):
+                found = aggregate_report(read_octets(octets))
+            self.assertEqual(is_read, found is not None, room)
+
     def test_few_attachments(self) -> None:
         """No more than a few attachments are unpacked."""
         report = ("Content-Type: text/xml\n", document().encode())
