@@ -40,6 +40,12 @@ INSERT INTO events (time, kind, account_id, message, envelope, recipient, tags,
 VALUES (1, 'attempt', 1, '0123456789abcdef', '', '', '', 0, '{}')
 """
 
+FIFTH_REPORT = """
+INSERT INTO dmarc_reports (time, account_id, organization, email, report_id, "begin", "end",
+    domain, sending_domain, messages, failed_spf, failed_dkim, document)
+VALUES (1, 0, '', '', :report_id, 1, 2, 'shop.example', 'mx.example', 1, 0, 0, '')
+"""
+
 
 @contextmanager
 def connected(url: str) -> Iterator[Connection]:
@@ -176,6 +182,20 @@ class MigrationTests(DatabaseCase):
                 bounce_host="bounces.shop.example",
             )
             self.assertEqual(1, len(domains.domains(connection)))
+
+    def test_long_reports(self) -> None:
+        """What strangers had sent before is cut where an index could not take it."""
+        url = self.empty_url()
+        ids = ["plain", "r" * 200, "\u00e9" * 700, "\U0001f600" * 3000]
+        with connected(url) as connection:
+            apply_migrations(connection, "0005")
+            for each in ids:
+                connection.execute(text(FIFTH_REPORT), {"report_id": each})
+        database = self.open(url)
+        with database.connect() as connection:
+            found = connection.execute(text("SELECT report_id FROM dmarc_reports ORDER BY id"))
+            kept = found.scalars().all()
+        self.assertEqual([*ids[:2], ids[2][:500], ids[3][:250]], kept)
 
 
 class MigrationOnPostgresqlTests(OnPostgresql, MigrationTests):

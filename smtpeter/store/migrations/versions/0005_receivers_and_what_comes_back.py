@@ -39,9 +39,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("dmarc_reports", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_dmarc_reports_time"), ["time"], unique=False)
-        batch_op.create_index(
-            "ix_dmarc_reports_same", ["report_id", "sending_domain", "domain"], unique=False
-        )
 
     op.create_table(
         "mta_sts_policies",
