@@ -277,7 +277,12 @@ class SmtpServer(Protocol):
         """A stranger's recipient is to be one of us."""
         assert self._around.home is not None
         asked = self._around.home.knows(rcpt.mailbox)
-        self._answer(asked.addCallbacks(self._known, self._refused, callbackArgs=(rcpt,)))
+        told = asked.addCallbacks(self._known, self._refused, callbackArgs=(rcpt,))
+        self._answer(told.addCallback(self._no_guessing))
+
+    def _no_guessing(self, reply: Reply) -> Reply:
+        """A stranger who tries one address after the other brings no bounces."""
+        return self._counted(reply) if reply.code // 100 == 5 else reply
 
     def _known(self, known: bool, rcpt: command.Rcpt) -> Reply:  # noqa: FBT001
         if not known:
@@ -382,10 +387,13 @@ class SmtpServer(Protocol):
 
     def _refuse(self, reply: Reply) -> None:
         """The same as `_reply`, but errors of protocol (RFC 3463, X.5.z) are counted."""
-        if reply.enhanced.startswith("5.5.") or reply is answers.INTERNAL:
-            self._errors += 1
-        too_many = self._errors > self._settings.max_errors
-        self._reply(answers.TOO_MANY_ERRORS if too_many else reply)
+        counts = reply.enhanced.startswith("5.5.") or reply is answers.INTERNAL
+        self._reply(self._counted(reply) if counts else reply)
+
+    def _counted(self, reply: Reply) -> Reply:
+        """One error more; too many are the end."""
+        self._errors += 1
+        return answers.TOO_MANY_ERRORS if self._errors > self._settings.max_errors else reply
 
     def _reply(self, reply: Reply) -> None:
         """The one reply to the command at hand; the next command may be taken."""

@@ -144,6 +144,15 @@ class RefusalTests(StrangersCase):
         said = self.meet().say("MAIL FROM:<>", f"RCPT TO:<{FORGED}>")
         self.assertEqual("550 5.1.1 No such address", said[-1])
 
+    def test_guessing(self) -> None:
+        """Who tries one address after the other is hung up on; who comes in vain once is not."""
+        for address, code in ((OTHER, "530"), (f"RCPT TO:<{FORGED}>", "550")):
+            dialogue = self.meet()
+            said = dialogue.say("MAIL FROM:<>", *[address] * 10)
+            self.assertEqual({code}, {each[:3] for each in said[1:]})
+            self.assertEqual(["421 4.7.0 Too many errors"], dialogue.say(address))
+            self.assertTrue(dialogue.transport.disconnecting)
+
     def test_cannot_tell(self) -> None:
         """While nobody can tell, they come again."""
         said = self.meet().say("MAIL FROM:<>", f"RCPT TO:<{UNSURE}>")
