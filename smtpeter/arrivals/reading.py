@@ -94,8 +94,10 @@ def read(content: Content, sender: Mailbox | None, recipient: Mailbox | None) ->
     if about is None or about.action not in _TROUBLE:
         return Reading(found, hops, actions, about)
     said = (about.code, about.exact or about.status, about.diagnostic)
-    # In a format that nobody knows, words may have been taken for more than they mean.
-    sure = isinstance(found, DeliveryReport) or bool(found.format)
+    # In a format that nobody knows, words may have been taken for more than they mean; and where
+    # nobody is named, it may be about anything.
+    named = bool(about.original or about.recipient)
+    sure = isinstance(found, DeliveryReport) or (bool(found.format) and named)
     gone = sure and about.permanent and _names(about, recipient) and is_hard_mailbox_failure(*said)
     return Reading(found, hops, actions, about, classify(*said).value, gone)
 

@@ -105,6 +105,13 @@ class ReadingTests(SynchronousTestCase):
         self.assertIsInstance(unknown.found, PrivateError)
         self.assertFalse(unknown.gone)
 
+    def test_nobody_named(self) -> None:
+        """Words of a private format that name nobody are an error, and suppress nobody."""
+        text = QMAIL.replace("<kees@mailbox.example>:\n", "")
+        found = reading(text)
+        self.assertIsInstance(found.found, PrivateError)
+        self.assertFalse(found.gone)
+
     def test_responses(self) -> None:
         """Answers are told from errors."""
         self.assertIsInstance(reading(AWAY, RECIPIENT).found, AutomaticResponse)
