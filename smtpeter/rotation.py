@@ -8,7 +8,8 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smtpeter.dns.checking import key_fault
@@ -16,7 +17,7 @@ from smtpeter.dns.names import Names, NoAnswer
 from smtpeter.expiring import Expiring
 from smtpeter.store import dkimkeys
 from smtpeter.store.database import StoreError
-from smtpeter.store.dkimkeys import KeyProblem, StoredKey
+from smtpeter.store.dkimkeys import KeyProblem, StoredKey, next_selector
 from smtpeter.store.domains import SenderDomain
 from smtpeter.store.store import Store
 from smtpeter.threads import ThreadsEnded
@@ -57,52 +58,52 @@ class KeyRotation(Service):
         self._rotation_seconds = rotation_seconds
         self._clock = clock
         self._seconds = seconds
-        self._looked_at = 0  # the last one of the round
         self._told: Expiring[tuple[int, str], bool] = Expiring(clock.seconds, TOLD)
-        self._call: IDelayedCall | None = None
+        self._rounds = LoopingCall(self._look)
+        self._rounds.clock = clock
 
     def startService(self) -> None:
         Service.startService(self)
-        self._later()
+        self._rounds.start(LOOK_SECONDS, now=False)
 
     def stopService(self) -> None:
         Service.stopService(self)
-        if self._call is not None:
-            self._call.cancel()
-            self._call = None
+        self._rounds.stop()
 
-    def _later(self) -> None:
-        if self.running:
-            self._call = self._clock.callLater(LOOK_SECONDS, self._look)
-
-    def _look(self) -> None:
-        self._call = None
+    def _look(self) -> Deferred[None]:
         looking = Deferred.fromCoroutine(self._rotate())
-        looking.addErrback(lambda failure: self._log.failure("no key can be changed", failure))
-        looking.addCallback(lambda _: self._later())
+        return looking.addErrback(
+            lambda failure: self._log.failure("no key can be changed", failure)
+        )
 
     async def _rotate(self) -> None:
-        """Go through the next few domains; at the end of all of them it begins anew."""
+        """Go through all domains that are due."""
         before = self._seconds() - self._rotation_seconds
+        after = 0
         try:
-            due = await self._store.read(
-                dkimkeys.due_for_rotation, before, self._looked_at, DOMAINS_AT_ONCE
-            )
-            self._looked_at = due[-1][0].id if len(due) == DOMAINS_AT_ONCE else 0
-            for domain, key in due:
-                if not self.running:
-                    break
-                await self._rotate_one(domain, key)
+            while self.running:
+                due = await self._store.read(
+                    dkimkeys.due_for_rotation, before, after, DOMAINS_AT_ONCE
+                )
+                for domain, key in due:
+                    if self.running:
+                        await self._rotate_one(domain, key)
+                if len(due) < DOMAINS_AT_ONCE:
+                    return
+                after = due[-1][0].id
         except (StoreError, ThreadsEnded) as error:
             self._log.error("the keys of sender domains stay: {error}", error=error)
 
-    async def _rotate_one(self, domain: SenderDomain, key: StoredKey) -> None:
+    async def _rotate_one(self, domain: SenderDomain, key: StoredKey | KeyProblem) -> None:
+        if isinstance(key, KeyProblem):
+            self._tell(domain, str(key))
+            return
         try:
             fault = await key_fault(self._names, domain.name, key.selector, key.key)
         except NoAnswer as error:
             fault = str(error)
         if fault:
-            self._tell(domain, key, fault)
+            self._tell(domain, fault)
             return
         made = await self._in_thread(dkimkeys.new_key)
         try:
@@ -116,13 +117,13 @@ class KeyRotation(Service):
                 domain=domain.name,
             )
 
-    def _tell(self, domain: SenderDomain, key: StoredKey, fault: str) -> None:
+    def _tell(self, domain: SenderDomain, fault: str) -> None:
         if self._told.get((domain.id, fault)):
             return
         self._told.put((domain.id, fault), True, TOLD_SECONDS)
         self._log.warn(
             "the key {selector} of {domain} does not sign yet: {fault}",
-            selector=key.selector,
+            selector=next_selector(domain.selector),
             domain=domain.name,
             fault=fault,
         )

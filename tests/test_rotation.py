@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
+from sqlalchemy import update
 from twisted.internet.defer import Deferred, execute, fail
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
@@ -14,6 +15,7 @@ from smtpeter.store import accounts, dkimkeys
 from smtpeter.store.database import StoreUnavailable
 from smtpeter.store.domains import SenderDomain, domains
 from smtpeter.store.store import Store
+from smtpeter.store.tables import dkim_keys
 from smtpeter.threads import ThreadsEnded
 from tests.dns.fakes import FakeNames
 from tests.store.cases import NOW, DatabaseCase
@@ -150,14 +152,23 @@ class RotationTests(DatabaseCase):
         self.clock.advance(MONTH)
         self.publish("one", f"shop{DOMAINS_AT_ONCE - 1}.example")
         self.begin()
-        self.assertEqual(DOMAINS_AT_ONCE, len(self.look()))
-        self.assertEqual({"zero"}, set(self.selectors()))
-        [said] = self.look()
-        self.assertIn("signs now", said)
+        *waiting, last = self.look()
+        self.assertEqual(DOMAINS_AT_ONCE, len(waiting))
+        self.assertIn("signs now", last)
         self.assertEqual(1, self.selectors().count("one"))
-        self.names.asked.clear()
-        self.look()
-        self.assertEqual(DOMAINS_AT_ONCE, len(self.names.asked))
+
+    def test_unreadable(self) -> None:
+        """A key that cannot be read keeps no other from its turn; it is told."""
+        self.add("club.example")
+        spoil = update(dkim_keys).where(dkim_keys.c.domain == SHOP).values(private_key="spoilt")
+        with self.database.begin() as connection:
+            connection.execute(spoil)
+        self.clock.advance(MONTH)
+        self.publish("one", "club.example")
+        self.begin()
+        told, done = self.look()
+        self.assertIn("the key one of shop.example does not sign yet: the key", told)
+        self.assertEqual("the key one of club.example signs now", done)
 
     def test_not_approved(self) -> None:
         """A domain that is not approved, or has no keys, is left alone."""

@@ -228,9 +228,11 @@ def rotate(connection: Connection, domain: SenderDomain, made: DkimKey, now: flo
 
 def due_for_rotation(
     connection: Connection, before: float, after: int, limit: int
-) -> list[tuple[SenderDomain, StoredKey]]:
+) -> list[tuple[SenderDomain, StoredKey | KeyProblem]]:
     """
     Approved sender domains whose key has been in use since before a time, with their next key.
+
+    In place of a key that cannot be read stands why: it concerns nobody else.
 
     Args:
         after: the number of a domain; those with greater ones come, the least first.
@@ -244,9 +246,17 @@ def due_for_rotation(
         .limit(limit)
     )
     found = domains_by_number(connection, connection.execute(numbers).scalars().all())
-    return [
-        (domain, own_keys(connection, domain)[next_selector(domain.selector)]) for domain in found
-    ]
+    return [(domain, _next_key(connection, domain)) for domain in found]
+
+
+def _next_key(connection: Connection, domain: SenderDomain) -> StoredKey | KeyProblem:
+    selector = next_selector(domain.selector)
+    try:
+        return own_keys(connection, domain)[selector]
+    except KeyProblem as problem:
+        return problem
+    except KeyError:
+        return KeyProblem(f"{domain.name!r} has no key {selector!r}")
 
 
 def signing_keys(connection: Connection, account_id: int, author: str, now: float) -> Signers:

@@ -13,8 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from smtpeter.quotas import EVERYBODY, Planner
+from smtpeter.quotas import EVERYBODY, Planner, WaitTooLong
 from smtpeter.store import accounts, quotas
+from smtpeter.store.accounts import AccountsError
 from smtpeter.store.messages import IS_WAITING
 from smtpeter.store.settings import token_name
 from smtpeter.store.tables import messages, nudges, submissions
@@ -22,6 +23,8 @@ from smtpeter.values import frozen
 
 # Default times of delivery end so close to where they are expected.
 ROUNDING_SECONDS = 1.0
+LONGEST_YEARS = 100  # that anything can be put off
+_YEAR_SECONDS = 366 * 86_400.0
 
 _SET_DUE = (
     update(messages)
@@ -66,6 +69,9 @@ def change(
 
     Returns:
         How many messages are due at another time than before.
+
+    Raises:
+        AccountsError: something that waits would go after `LONGEST_YEARS`.
     """
     before = Planner(quotas.locked_quotas(connection, account_id), {})
     held = list(_held(connection, account_id, now))
@@ -77,9 +83,15 @@ def change(
     after = Planner(
         quotas.quotas_of(connection, account_id),
         quotas.usage(connection, account_id, now),
-        math.inf,
+        LONGEST_YEARS * _YEAR_SECONDS,
     )
-    moved = _placed_anew(connection, held, after, now, lifetime_seconds)
+    try:
+        moved = _placed_anew(connection, held, after, now, lifetime_seconds)
+    except WaitTooLong:
+        raise AccountsError(
+            f"{len(held)} messages wait, and would take more than {LONGEST_YEARS} years: "
+            "set a higher quota, or cancel some of them"
+        ) from None
     quotas.count(connection, account_id, after.changes)
     return moved
 

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select
 
 from smtpeter.quotas import DAY, EVERYBODY, HOUR, MONTH, Quota, Slot, end_of, start_of
-from smtpeter.store import accounts, messages, quotas, tables
+from smtpeter.store import accounts, messages, quotas, replanning, tables
 from smtpeter.store.messages import Message, State
 from smtpeter.store.queue import cancel
 from smtpeter.store.replanning import change, payer_names
@@ -227,6 +227,19 @@ class ReplanningTests(QuotaCase):
         march = end_of(MONTH, february)
         self.assertEqual([NOW] * 2 + [december, january, february, march], self.dues())
         self.assertEqual([march + LIFETIME], self.ends())
+
+    def test_too_low(self) -> None:
+        """A quota by which what waits would never end is refused, and all stays as it was."""
+        self.patch(replanning, "LONGEST_YEARS", 1)
+        self.change(hour=1)
+        self.hand_in(16)
+        before, used = self.dues(), self.used()
+        with self.assertRaisesRegex(
+            accounts.AccountsError,
+            "15 messages wait, and would take more than 1 years: set a higher quota, or cancel",
+        ):
+            self.change(month=1)
+        self.assertEqual((before, used), (self.dues(), self.used()))
 
     def test_other_quota_added(self) -> None:
         """A quota that is new counts what waits, and moves it."""
