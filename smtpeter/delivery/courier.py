@@ -139,13 +139,16 @@ class Courier:
             pause.cancel()
         return self._carrier.shutdown()
 
-    async def deliver(self, way: Way, receiver: Hearing, message: Message) -> Concluded:
+    async def deliver(
+        self, way: Way, receiver: Hearing, message: Message, *, asked: bool = True
+    ) -> Concluded:
         """
         Make one attempt and record it.
 
         Args:
             way: to the destination of the message.
             receiver: at its end; is told what came of it.
+            asked: the receiver has given leave; else it is told nothing.
 
         Raises:
             Interrupted: the service stops; nothing of the attempt is recorded.
@@ -153,11 +156,13 @@ class Courier:
         octets = message.parcel.octets
         await self._budget.acquire(octets)
         try:
-            return await self._attempt(way, receiver, message)
+            return await self._attempt(way, receiver, message, asked=asked)
         finally:
             self._budget.release(octets)
 
-    async def _attempt(self, way: Way, receiver: Hearing, message: Message) -> Concluded:
+    async def _attempt(
+        self, way: Way, receiver: Hearing, message: Message, *, asked: bool
+    ) -> Concluded:
         content: Content | None = None
         runs: tuple[Run, ...] = ()
         began = self._clock.seconds()
@@ -173,7 +178,7 @@ class Courier:
             outcome = carried.outcomes[0]
             if self._at_home and outcome.verdict is Verdict.DEFERRED and not outcome.code:
                 raise Interrupted  # it was cut short: by us, not by the receiver
-            retry_at = self._tell(receiver, outcome, began, message)
+            retry_at = self._tell(receiver, outcome, began, message) if asked else None
             return await self._conclude(message, outcome, retry_at, content, runs)
         finally:
             carried.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Collection
 
 from twisted.internet.defer import Deferred, succeed
@@ -21,6 +22,14 @@ from smtpeter.values import frozen
 
 # Accounts with mail of one priority for one receiver that wait together for places.
 LINED_UP_TOGETHER = 16
+
+
+class _Leave(enum.Enum):
+    """What a receiver says to a message that wants to go."""
+
+    GIVEN = enum.auto()
+    NOT_GIVEN = enum.auto()
+    NOT_NEEDED = enum.auto()  # and so it was not asked, and learns nothing from its end
 
 
 @frozen
@@ -107,9 +116,10 @@ class Dispatcher:
             first = receiver.turns.first(held_back)
             if first is None and held_back:
                 self._return_to_held_back(receiver)
-            if first is None or not self._may_go(receiver, first):
+            leave = _Leave.NOT_GIVEN if first is None else self._ask(receiver, first)
+            if first is None or leave is _Leave.NOT_GIVEN:
                 return
-            self._send_off(receiver, first)
+            self._send_off(receiver, first, leave)
 
     def _held_back(self, receiver: Receiver) -> Collection[int]:
         """Accounts whose mail has to wait, though the receiver takes that of others."""
@@ -120,17 +130,19 @@ class Dispatcher:
         now = self._clock.seconds()
         self._pauses.note(receiver.name, now + receiver.blocks.soonest(now))
 
-    def _may_go(self, receiver: Receiver, lane: Lane) -> bool:
+    def _ask(self, receiver: Receiver, lane: Lane) -> _Leave:
+        """Ask for leave to send off the first message of a lane."""
         now = self._clock.seconds()
         parcel = lane.window[0].parcel
         if parcel.deliver_by < now:  # it goes nowhere: it fails
-            return True
+            return _Leave.NOT_NEEDED
         if not receiver.has_room(parcel.octets, self._settings.octets_per_receiver):
-            return False
+            return _Leave.NOT_GIVEN
         wait = receiver.wait(now, lane.account)
         if wait > 0:
             self._pauses.note(receiver.name, min(now + wait, parcel.deliver_by + 1))
-        return wait <= 0
+            return _Leave.NOT_GIVEN
+        return _Leave.GIVEN
 
     def _line_up(self, receiver: Receiver, lane: Lane | None) -> None:
         """Have accounts wait for a place; those that are left out come with the next message."""
@@ -150,35 +162,40 @@ class Dispatcher:
             if first is None:
                 return
             lane = first.lane
-            if lane is not None and self._may_go(first.receiver, lane):
+            leave = _Leave.NOT_GIVEN if lane is None else self._ask(first.receiver, lane)
+            if lane is None or leave is _Leave.NOT_GIVEN:
+                self._line.remove(first)  # when that changes, it is lined up again
+            else:
                 self._line.passed(first)
-                self._send_off(first.receiver, lane)
-            else:  # when that changes, it is lined up again
-                self._line.remove(first)
+                self._send_off(first.receiver, lane, leave)
 
     def _go_on(self, name: str) -> None:
         receiver = self._book.named(name)
         if receiver is not None:
             self.dispatch(receiver)
 
-    def _send_off(self, receiver: Receiver, lane: Lane) -> None:
+    def _send_off(self, receiver: Receiver, lane: Lane, leave: _Leave) -> None:
         receiver.turns.passed(lane)
         message = lane.send_off()
         self._on_their_way += 1
         receiver.on_their_way += 1
         receiver.octets += message.parcel.octets
-        delivering = self._deliver(receiver, lane, message)
+        delivering = self._deliver(receiver, lane, message, asked=leave is _Leave.GIVEN)
         Deferred.fromCoroutine(delivering).addErrback(self._unforeseen)
         self._left(lane)
 
-    async def _deliver(self, receiver: Receiver, lane: Lane, message: Message) -> None:
+    async def _deliver(
+        self, receiver: Receiver, lane: Lane, message: Message, *, asked: bool
+    ) -> None:
         assert lane.way is not None
         try:
-            concluded = await self._courier.deliver(lane.way, receiver, message)
-        except Interrupted:
-            receiver.withdrawn(lane.account)  # it waits in the store for the next start
+            concluded = await self._courier.deliver(lane.way, receiver, message, asked=asked)
+        except Interrupted:  # it waits in the store for the next start
+            if asked:
+                receiver.withdrawn(lane.account)
         except Exception:
-            receiver.withdrawn(lane.account)
+            if asked:
+                receiver.withdrawn(lane.account)
             self._log.failure("message {id} met a fault of ours", id=message.id)
             self._concluded(lane, message, None)
         else:

@@ -403,6 +403,19 @@ class LimitsTests(SynchronousTestCase):
         house.clock.advance(61)
         self.assertEqual(State.FAILED, house.store.state(old))
 
+    def test_expired_while_one_asks(self) -> None:
+        """Mail whose time is over tells nothing of its receiver: one message asks, and no more."""
+        house = House()
+        house.submit(mail(A))
+        house.end(evolve(DEFERRED, code=421, status="4.7.28", text="Too many messages"))
+        house.submit(mail(A), mail(A))
+        house.clock.advance(1)
+        self.assertEqual(1, len(house.under_way))
+        late = message(destination=A, of=parcel(account_id=2, sender="", deliver_by=NOW - 1))
+        house.submit(late)
+        self.assertEqual(State.FAILED, house.store.state(late))
+        self.assertEqual(1, len(house.under_way))
+
     def test_rate(self) -> None:
         """A rate holds, and all mail goes out in the end."""
         house = House()
