@@ -408,12 +408,12 @@ class LimitsTests(SynchronousTestCase):
         house = House()
         house.submit(mail(A))
         house.end(evolve(DEFERRED, code=421, status="4.7.28", text="Too many messages"))
-        house.submit(mail(A), mail(A))
-        house.clock.advance(1)
+        house.clock.advance(60)
         self.assertEqual(1, len(house.under_way))
         late = message(destination=A, of=parcel(account_id=2, sender="", deliver_by=NOW - 1))
         house.submit(late)
         self.assertEqual(State.FAILED, house.store.state(late))
+        house.submit(mail(A))
         self.assertEqual(1, len(house.under_way))
 
     def test_rate(self) -> None:
