@@ -109,13 +109,10 @@ class Blocks:
     What is refused by one receiver, of each account and of all.
 
     Attributes:
-        any: something was refused, and what is of all or of that account was not taken since;
-            while nothing is, there is nothing to ask here.
         begun: accounts whose mail waits since somebody looked here last; None stands for all.
     """
 
     def __init__(self) -> None:
-        self.any = False
         self.begun: list[int | None] = []
         self._of_all = Block(SERIES_OF_ALL)
         self._of: OrderedDict[int, Block] = OrderedDict()  # the latest at the end
@@ -157,11 +154,9 @@ class Blocks:
         self._of_all.taken()
         if self._of.pop(account, None) is not None:
             self._in_force.discard(account)
-        self.any = bool(self._of)
 
     def refused(self, account: int, now: float, began: float) -> None:
         """A message of an account, which began then, was refused for who we are."""
-        self.any = True
         if self._of_all.refused(now, began):
             self.begun.append(None)
         block = self._of.setdefault(account, Block(SERIES))
@@ -205,5 +200,4 @@ class Blocks:
             if account.isdecimal() and account.isascii() and len(account) < 19 and block.in_force:
                 blocks._of[int(account)] = block
                 blocks._in_force.add(int(account))
-        blocks.any = bool(blocks._of_all.refusals or blocks._of)
         return blocks

@@ -114,17 +114,18 @@ class Dispatcher:
                 return
             held_back = self._held_back(receiver)
             first = receiver.turns.first(held_back)
-            if first is None and held_back:
-                self._return_to_held_back(receiver)
-            leave = _Leave.NOT_GIVEN if first is None else self._ask(receiver, first)
-            if first is None or leave is _Leave.NOT_GIVEN:
+            if first is None:
+                if held_back:
+                    self._return_to_held_back(receiver)
+                return
+            leave = self._ask(receiver, first)
+            if leave is _Leave.NOT_GIVEN:
                 return
             self._send_off(receiver, first, leave)
 
     def _held_back(self, receiver: Receiver) -> Collection[int]:
         """Accounts whose mail has to wait, though the receiver takes that of others."""
-        blocks = receiver.blocks
-        return blocks.held_back(self._clock.seconds()) if blocks.any else ()
+        return receiver.blocks.held_back(self._clock.seconds())
 
     def _return_to_held_back(self, receiver: Receiver) -> None:
         now = self._clock.seconds()

@@ -137,32 +137,27 @@ class Receiver:
 
     def wait(self, now: float, account: int = 0) -> float:
         """0.0 with leave to send a message of an account, or the seconds after which to ask."""
-        if now < self._latest:
-            self._set_back(self._latest - now)
-        self._latest = now
+        self._notice(now)
         if now < self._suspension.until:
             return self._suspension.until - now
-        blocks, bucket = self.blocks, self._bucket
         # Leave is asked of the pace last: while it is used for nothing, nobody else gets it.
-        wait = bucket.wait(now) if bucket else 0.0
-        if blocks.any:
-            wait = wait or blocks.wait(now, account)
-        wait = wait or self._pace.wait(now)
-        if wait:
-            return wait
-        if blocks.any:
-            blocks.asked(now, account)
-        if bucket:
-            bucket.take(now)
-        return 0.0
+        wait = self._bucket.wait(now) if self._bucket else 0.0
+        wait = wait or self.blocks.wait(now, account) or self._pace.wait(now)
+        if not wait:
+            self.blocks.asked(now, account)
+            if self._bucket:
+                self._bucket.take(now)
+        return wait
 
-    def _set_back(self, seconds: float) -> None:
-        """The clock was set back by so much; no time has passed."""
-        self._pace.set_back(seconds)
-        self._window.set_back(seconds)
-        self._suspension.set_back(seconds)
-        self.blocks.set_back(seconds)
-        self._taken_at -= seconds
+    def _notice(self, now: float) -> None:
+        """The clock may have been set back: then no time has passed."""
+        back, self._latest = self._latest - now, now
+        if back > 0:
+            self._pace.set_back(back)
+            self._window.set_back(back)
+            self._suspension.set_back(back)
+            self.blocks.set_back(back)
+            self._taken_at -= back
 
     def rest_seconds(self, now: float) -> float:
         """After so many seconds of rest, limits that were decided are as if nothing was sent."""
@@ -194,12 +189,9 @@ class Receiver:
             When the message may be tried again, if that is said by the receiver and not by the
             schedule.
         """
-        if now < self._latest:
-            self._set_back(self._latest - now)
-        self._latest = now
+        self._notice(now)
         if outcome.verdict is Verdict.DELIVERED:
-            if self.blocks.any:
-                self.blocks.taken(account)
+            self.blocks.taken(account)
             self._took(now, began)
             return None
         self.blocks.withdrawn(account)
