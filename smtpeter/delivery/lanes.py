@@ -26,8 +26,6 @@ class Lane:
     Only a window of what waits is in memory; the rest is in the store.
 
     Attributes:
-        account: whose mail it is.
-        priority: as `Stream.priority`.
         receiver: who takes its mail; None while that is not known.
         way: to the receiver.
         way_until: when it is to be found anew.
@@ -54,11 +52,16 @@ class Lane:
     loading: bool = False
     outdated: bool = False
     finding: bool = False
-    account: int = field(init=False)
-    priority: int = field(init=False)
 
-    def __attrs_post_init__(self) -> None:
-        self.account, self.priority = self.stream.account, self.stream.priority
+    @property
+    def account(self) -> int:
+        """Whose mail it is."""
+        return self.stream.account
+
+    @property
+    def priority(self) -> int:
+        """As `Stream.priority`."""
+        return self.stream.priority
 
     @property
     def idle(self) -> bool:

@@ -64,9 +64,6 @@ class Session:
         tls: the connection is encrypted from its start.
         tls_offered: STARTTLS can be offered.
         accept_local: strangers may write to addresses of our own.
-
-    Attributes:
-        stranger: the client may write to addresses of our own, for it has not logged in.
     """
 
     def __init__(
@@ -74,13 +71,18 @@ class Session:
     ) -> None:
         self._limits = limits
         self._tls_offered = tls_offered
-        self.stranger = accept_local
+        self._accept_local = accept_local
         self.tls = tls
         self.helo = ""
         self.extended = False
         self.logged_in = False
         self.may_send = False
         self.transaction: Transaction | None = None
+
+    @property
+    def stranger(self) -> bool:
+        """True for a client without a login who may write to addresses of our own."""
+        return self._accept_local and not self.logged_in
 
     # What the client is told it may use.
 
@@ -206,7 +208,6 @@ class Session:
 
     def authenticated(self, *, may_send: bool) -> None:
         self.logged_in = True
-        self.stranger = False
         self.may_send = may_send
 
     def begin(self, mail: Mail) -> None:
